@@ -1,0 +1,37 @@
+# muster_layer(NAME SOURCES ... DEPS ... PRIVATE_DEPS ...): one layer of a component, an object
+# library whose link line is its only way to see another layer. Components gather their layers into
+# one static library.
+include(CheckCXXCompilerFlag)
+
+add_library(muster_flags INTERFACE)
+target_compile_options(muster_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+  -Wold-style-cast -Woverloaded-virtual -Wcast-qual)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports these falsely inside libstdc++ and Boost when inlining at -O2 and above.
+  target_compile_options(muster_flags INTERFACE -Wno-maybe-uninitialized -Wno-restrict
+    -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-dangling-pointer
+    -Wno-free-nonheap-object)
+endif()
+if(MUSTER_WERROR)
+  target_compile_options(muster_flags INTERFACE -Werror)
+endif()
+if(MUSTER_SANITIZE)
+  add_compile_options(-fsanitize=${MUSTER_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${MUSTER_SANITIZE})
+endif()
+
+function(muster_layer name)
+  cmake_parse_arguments(L "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(muster_${name} OBJECT ${L_SOURCES})
+  target_include_directories(muster_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(muster_${name} PUBLIC ${L_DEPS} PRIVATE ${L_PRIVATE_DEPS} muster_flags)
+endfunction()
+
+# muster_use_pch(TARGET HEADER...): precompiled headers, except under clang-tidy or when disabled.
+option(MUSTER_PCH "Use precompiled headers" ON)
+function(muster_use_pch target)
+  if(MUSTER_PCH)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+endfunction()
