@@ -1,0 +1,66 @@
+# One step of the consumer test, by MODE; see CMakeLists.txt beside this file.
+set(work ${BUILD}/tests/consumer)
+set(prefix ${work}/prefix)
+set(app ${CMAKE_CURRENT_LIST_DIR}/app)
+set(programs use_runtime use_optim use_actors use_testing)
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    list(JOIN ARGN " " command)
+    message(FATAL_ERROR "status ${status} from: ${command}")
+  endif()
+endfunction()
+
+function(run_programs folder)
+  foreach(program ${programs})
+    run(${folder}/${program})
+  endforeach()
+endfunction()
+
+if(MODE STREQUAL "install")
+  file(REMOVE_RECURSE ${prefix})
+  run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix} --component development)
+
+elseif(MODE STREQUAL "find_package")
+  set(folder ${work}/find_package)
+  file(REMOVE_RECURSE ${folder})
+  run(${CMAKE_COMMAND} -S ${app} -B ${folder} -G Ninja -DCMAKE_PREFIX_PATH=${prefix}
+    -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=${FLAGS})
+  run(${CMAKE_COMMAND} --build ${folder})
+  run_programs(${folder})
+
+elseif(MODE STREQUAL "add_subdirectory")
+  # Configures and generates only: the libraries themselves are built by the tree's own build.
+  set(folder ${work}/add_subdirectory)
+  file(REMOVE_RECURSE ${folder})
+  run(${CMAKE_COMMAND} -S ${app} -B ${folder} -G Ninja -DMUSTER_SOURCE=${SOURCE}
+    -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=${FLAGS})
+  file(STRINGS ${folder}/build.ninja executables REGEX "^# Link build statements for EXECUTABLE target")
+  list(TRANSFORM executables REPLACE ".* target " "")
+  list(SORT executables)
+  set(expected ${programs})
+  list(SORT expected)
+  if(NOT executables STREQUAL expected)
+    message(FATAL_ERROR "found executables '${executables}'; expected the consumer's own, '${expected}'")
+  endif()
+
+elseif(MODE STREQUAL "pkg_config")
+  set(folder ${work}/pkg_config)
+  file(REMOVE_RECURSE ${folder})
+  file(MAKE_DIRECTORY ${folder})
+  set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBDIR}/pkgconfig:$ENV{PKG_CONFIG_PATH})
+  foreach(what cflags libs)
+    execute_process(COMMAND ${PKG_CONFIG} --${what} muster OUTPUT_VARIABLE ${what}
+      OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    separate_arguments(${what} UNIX_COMMAND "${${what}}")
+  endforeach()
+  separate_arguments(flags UNIX_COMMAND "${FLAGS}")
+  foreach(program ${programs})
+    run(${CXX} -std=c++20 ${flags} ${cflags} ${app}/${program}.cc -o ${folder}/${program} ${libs})
+  endforeach()
+  run_programs(${folder})
+
+else()
+  message(FATAL_ERROR "found MODE '${MODE}'; expected install, find_package, add_subdirectory or pkg_config")
+endif()
