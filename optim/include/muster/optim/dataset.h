@@ -2,8 +2,8 @@
 /// Labelled data sets in memory, readers for the IDX format (plain and gzip), and a small synthetic
 /// set for tests and examples.
 ///
-/// Source of the format: the description published with MNIST; the files of Fashion-MNIST follow it.
-/// Threads: a Dataset is immutable; any number of threads may read one. Share it by
+/// Source of the format: the description published with MNIST; the files of Fashion-MNIST follow
+/// it. Threads: a Dataset is immutable; any number of threads may read one. Share it by
 /// std::shared_ptr<const Dataset>.
 
 #include <muster/array.h>
@@ -66,7 +66,7 @@ enum class Normalise : std::uint8_t {
 
 struct ImageOptions {
   Normalise normalise = Normalise::kUnit;
-  std::size_t classes = 10;                     ///< labels are 0 .. classes - 1
+  std::size_t classes = 10;                          ///< labels are 0 .. classes - 1
   std::uint64_t bytes_max = std::uint64_t{1} << 32;  ///< of one file, after decompression
 };
 
@@ -94,8 +94,8 @@ struct IdxArray {
   std::vector<std::uint8_t> values;
 };
 
-/// Parses the contents of an IDX file with `dimensions` dimensions, plain or gzip. `name` stands for
-/// the file in messages. Never takes memory past `bytes_max` nor past what the input can hold.
+/// Parses the contents of an IDX file with `dimensions` dimensions, plain or gzip. `name` stands
+/// for the file in messages. Never takes memory past `bytes_max` nor past what the input can hold.
 Result<IdxArray> parse_idx(std::span<const std::uint8_t> contents, unsigned dimensions,
                            const std::string& name, std::uint64_t bytes_max);
 
@@ -103,8 +103,8 @@ struct SyntheticSpec {
   std::size_t samples = 1000;
   std::size_t features = 20;
   std::size_t classes = 10;
-  double spread = 1.0;       ///< standard deviation of a cluster
-  double separation = 3.0;   ///< standard deviation of the centres' coordinates
+  double spread = 1.0;            ///< standard deviation of a cluster
+  double separation = 3.0;        ///< standard deviation of the centres' coordinates
   std::uint64_t sample_seed = 0;  ///< different values give different samples of the same clusters
 };
 

@@ -28,7 +28,7 @@ using Batch = std::span<const std::uint32_t>;
 struct Evaluation {
   double loss = 0;                 ///< mean loss a sample
   std::optional<double> accuracy;  ///< fraction right in [0, 1]; none where it has no meaning
-  std::size_t samples = 0;         ///< samples evaluated; 0 when the loss is exact and sampled nothing
+  std::size_t samples = 0;  ///< samples evaluated; 0 when the loss is exact and sampled nothing
 };
 
 /// `count` consecutive blocks of `size` parameters each, the first starting at `begin`.
@@ -64,8 +64,8 @@ class BasicObjective {
   /// relative error near 1e-10 in double and 1e-4 in float on smooth functions of unit scale.
   /// Two gradient evaluations. v = 0 gives 0 without any.
   /// Requires: as loss_and_gradient, for v and out.
-  virtual void hessian_vector_product(std::span<const Real> x, Batch batch,
-                                      std::span<const Real> v, std::span<Real> out);
+  virtual void hessian_vector_product(std::span<const Real> x, Batch batch, std::span<const Real> v,
+                                      std::span<Real> out);
 
   /// Loss (and accuracy) at x on the objective's own evaluation set; none when it has no such set.
   virtual std::optional<Evaluation> evaluate(std::span<const Real> x);

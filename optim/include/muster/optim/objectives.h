@@ -20,12 +20,12 @@ template <class Real>
 class BasicQuadratic final : public BasicObjective<Real> {
  public:
   struct Spec {
-    std::vector<Real> a;  ///< d values: the diagonal of A; d*d values: A by rows, symmetric
-    std::vector<Real> b;  ///< d values
+    std::vector<Real> a{};  ///< d values: the diagonal of A; d*d values: A by rows, symmetric
+    std::vector<Real> b{};  ///< d values
     double sigma = 0;
     std::uint64_t seed = 0;
     std::size_t samples = std::size_t{1} << 20;  ///< how many xi_i there are
-    std::vector<Real> start;  ///< initial_parameters(); empty: zeros
+    std::vector<Real> start{};                   ///< initial_parameters(); empty: zeros
   };
   /// Requires: sizes as above; A positive definite; samples > 0.
   explicit BasicQuadratic(Spec spec);
@@ -39,8 +39,8 @@ class BasicQuadratic final : public BasicObjective<Real> {
   std::optional<Evaluation> evaluate(std::span<const Real> x) override;
   void initial_parameters(std::uint64_t seed, std::span<Real> x) const override;
 
-  double smoothness() const;         ///< L, the largest eigenvalue of A
-  double strong_convexity() const;   ///< mu, the smallest
+  double smoothness() const;            ///< L, the largest eigenvalue of A
+  double strong_convexity() const;      ///< mu, the smallest
   std::vector<Real> minimiser() const;  ///< A^-1 b
 
  private:

@@ -68,10 +68,10 @@ struct ScalingConfig {
   ScalingScope scope = ScalingScope::kGlobal;
   LocalMerge merge = LocalMerge::kKeep;  ///< local scope only
   /// Where H comes from. None: |g| for AdaGrad, RMSProp and Adam, Hutchinson for OASIS.
-  std::optional<Estimator> estimator;
+  std::optional<Estimator> estimator = std::nullopt;
   std::uint32_t hutchinson_samples = 1;  ///< k
   double beta = 0.999;
-  double floor = 1e-8;  ///< alpha
+  double floor = 1e-8;                                   ///< alpha
   double cap = std::numeric_limits<double>::infinity();  ///< Gamma
   FloorMode floor_mode = FloorMode::kMax;
   /// Global scope: true: every local step adds to the contribution. False: steps estimate nothing

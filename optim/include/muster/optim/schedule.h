@@ -24,10 +24,10 @@ std::optional<ScheduleKind> parse_schedule_kind(std::string_view) noexcept;
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::kConstant;
-  double base = 0.01;                          ///< gamma at the start, after any warm-up
-  double final_ratio = 0.0;                    ///< cosine: gamma at the end over base
-  double factor = 0.1;                         ///< step
-  std::vector<double> milestones{0.5, 0.75};   ///< step: fractions of the run, ascending
+  double base = 0.01;                         ///< gamma at the start, after any warm-up
+  double final_ratio = 0.0;                   ///< cosine: gamma at the end over base
+  double factor = 0.1;                        ///< step
+  std::vector<double> milestones{0.5, 0.75};  ///< step: fractions of the run, ascending
   double warmup = 0.0;  ///< fraction of the run over which gamma rises from 0, by factor s / warmup
 
   friend bool operator==(const Schedule&, const Schedule&) = default;

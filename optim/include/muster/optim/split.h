@@ -3,13 +3,13 @@
 /// arguments give the same split on every machine. M workers, C classes, N samples.
 ///
 ///   iid         shuffle, then equal shares.
-///   main class  equal shares; worker m's main class is m mod C. It takes min(p * n_m, what is
-///               left) samples of that class, workers in order; all that remain are shuffled and
-///               fill the shares. Where the workers' demand covers every class alike (M a multiple
-///               of C, balanced classes) the fraction taken is exactly p up to rounding, and the
-///               rest of a share is uniform over what the others left, its main class included: so
-///               the realised fraction of the main class is about p + (1 - p)/C. Where a class is
-///               over-demanded its workers share it equally and get less: see SplitReport.
+///   main class  equal shares; worker m's main class is m mod C. It takes round(p * n_m) samples of
+///               that class, or, where its workers together ask for more than there are, an equal
+///               part of them; all samples that remain are shuffled and fill the shares. So p is
+///               the fraction drawn from the main class on purpose; the uniform rest holds some of
+///               it as well, unless the class is used up. SplitReport says what came out: balanced
+///               classes and M = C give p + (1 - p)/C on average; M = 4, C = 10, p = 0.5 use up the
+///               four main classes and give 0.4.
 ///   Dirichlet   for each class, shares ~ Dirichlet(a) over the workers; sizes vary. Repeated with
 ///               fresh draws until every worker has min_samples, 1000 times at most.
 ///   k labels    each worker holds samples of exactly k classes (classes dealt round robin over a
@@ -38,11 +38,11 @@ std::optional<SplitKind> parse_split_kind(std::string_view) noexcept;
 
 struct SplitSpec {
   SplitKind kind = SplitKind::kIid;
-  double main_fraction = 0.5;    ///< main class: p in [0, 1]
-  double concentration = 0.5;    ///< Dirichlet: a > 0
-  std::size_t labels = 2;        ///< k labels: k in 1..C
-  std::size_t shards = 2;        ///< shards a worker, >= 1
-  std::size_t min_samples = 1;   ///< Dirichlet: fewest samples a worker may get
+  double main_fraction = 0.5;   ///< main class: p in [0, 1]
+  double concentration = 0.5;   ///< Dirichlet: a > 0
+  std::size_t labels = 2;       ///< k labels: k in 1..C
+  std::size_t shards = 2;       ///< shards a worker, >= 1
+  std::size_t min_samples = 1;  ///< Dirichlet: fewest samples a worker may get
   friend bool operator==(const SplitSpec&, const SplitSpec&) = default;
 };
 
@@ -60,9 +60,9 @@ Result<std::vector<Share>> split(std::span<const std::uint32_t> labels, std::siz
 struct SplitReport {
   struct Worker {
     std::size_t size = 0;
-    std::size_t main_class = 0;            ///< worker index mod C
-    double main_fraction = 0;              ///< share of main_class among its samples
-    std::vector<std::size_t> label_counts; ///< C values
+    std::size_t main_class = 0;             ///< worker index mod C
+    double main_fraction = 0;               ///< share of main_class among its samples
+    std::vector<std::size_t> label_counts;  ///< C values
   };
   std::vector<Worker> workers;
 };
