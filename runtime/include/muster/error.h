@@ -34,8 +34,8 @@ std::string_view to_string(ErrorCode code) noexcept;
 /// An expected failure: a code to act on and one cause to read.
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  std::string message;  ///< One real cause: what was found, what was expected, where.
-  std::string type;     ///< For kFailed: the exception's type as its process named it.
+  std::string message = {};  ///< One real cause: what was found, what was expected, where.
+  std::string type = {};     ///< For kFailed: the exception's type as its process named it.
 
   /// "timeout: no reply from ..." ; with the type in brackets when there is one.
   std::string describe() const;

@@ -9,7 +9,7 @@ namespace muster::detail {
 template <class... Operands>
 std::string format_operands(const Operands&... operands) {
   std::ostringstream out;
-  const char* separator = "";
+  [[maybe_unused]] const char* separator = "";
   ((out << separator << operands, separator = ", "), ...);
   return out.str();
 }

@@ -1,0 +1,335 @@
+#include "runtime/core/actor_cell.h"
+
+#include "runtime/core/runtime_core.h"
+
+namespace muster::detail {
+
+namespace {
+
+constexpr int kMessagesPerRun = 256;  // then other actors get their turn
+
+/// The thread acts as `place` while it lives.
+class PlaceScope {
+ public:
+  explicit PlaceScope(Place* place) : outer_(std::exchange(current_place(), place)) {
+    ++handler_depth();
+  }
+  ~PlaceScope() {
+    current_place() = outer_;
+    --handler_depth();
+  }
+  PlaceScope(const PlaceScope&) = delete;
+  PlaceScope& operator=(const PlaceScope&) = delete;
+
+ private:
+  Place* outer_;
+};
+
+thread_local ActorCell* current_cell = nullptr;
+
+class FunctionContinuation final : public Continuation {
+ public:
+  explicit FunctionContinuation(std::function<void()> function) : function_(std::move(function)) {}
+  void run() override { function_(); }
+
+ private:
+  std::function<void()> function_;
+};
+
+class CellScope : private PlaceScope {
+ public:
+  explicit CellScope(ActorCell* cell)
+      : PlaceScope(cell), outer_cell_(std::exchange(current_cell, cell)) {}
+  ~CellScope() { current_cell = outer_cell_; }
+
+ private:
+  ActorCell* outer_cell_;
+};
+
+}  // namespace
+
+/// Ends the actor in its turn.
+class ActorCell::StopMessage final : public Message {
+ public:
+  StopMessage(ActorCell& cell, DownReason reason) : cell_(cell), reason_(reason) {}
+  HandlerRun invoke(void*, HandlerContext&) override {
+    cell_.die(reason_, cell_.cause_for(reason_, {}));
+    return {};
+  }
+  void reject(const Error&) override {}
+  bool one_way() const noexcept override { return false; }
+  std::string_view method() const noexcept override { return "stop"; }
+
+ private:
+  ActorCell& cell_;
+  DownReason reason_;
+};
+
+ActorCell::ActorCell(boost::intrusive_ptr<RuntimeCore> core, ActorId id, const ActorType& type,
+                     const SpawnOptions& options)
+    : ActorRef(id, true),
+      core_(std::move(core)),
+      type_(type),
+      name_(options.name),
+      capacity_(options.mailbox_capacity ? options.mailbox_capacity
+                                         : core_->options().mailbox_capacity),
+      detached_(options.detached) {}
+
+ActorCell::~ActorCell() = default;
+
+ActorCell* ActorCell::current() noexcept { return current_cell; }
+boost::intrusive_ptr<Domain> ActorCell::domain() const { return core_; }
+Duration ActorCell::default_timeout() const { return core_->options().call_timeout; }
+
+std::string ActorCell::describe() const {
+  std::string text(type_.name);
+  if (!name_.empty()) text += " '" + name_ + "'";
+  return text + " (" + to_string(id()) + ")";
+}
+
+void ActorCell::construct(FunctionRef<void*()> make) {
+  const boost::intrusive_ptr<ActorCell> keep(this);
+  try {
+    const CellScope scope(this);
+    object_ = make();
+  } catch (...) {
+    die(DownReason::kCrashed, Error{ErrorCode::kUnavailable,
+                                    describe() + " was not made: its constructor threw: " +
+                                        error_from_current_exception().message,
+                                    {}});
+    throw;
+  }
+  // scheduled_ has been true since construction: what came in meanwhile waits for this run.
+  intrusive_ptr_add_ref(static_cast<ActorRef*>(this));
+  if (!go_idle()) core_->executor().post(*this);
+}
+
+void ActorCell::schedule() {
+  intrusive_ptr_add_ref(static_cast<ActorRef*>(this));
+  core_->executor().post(*this);
+}
+
+void ActorCell::deliver(std::unique_ptr<Message> message) {
+  if (queued_.fetch_add(1, std::memory_order_relaxed) >= capacity_) {
+    queued_.fetch_sub(1, std::memory_order_relaxed);
+    if (message->one_way()) core_->count_dead_letter();
+    message->reject(Error{ErrorCode::kOverloaded,
+                          describe() + ": its mailbox is full (" + std::to_string(capacity_) +
+                              " messages)",
+                          {}});
+    return;
+  }
+  bool wake = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!dead_) {
+      inbox_.push(std::move(message));
+      wake = !scheduled_ && open_;
+      scheduled_ |= wake;
+    }
+  }
+  if (wake) schedule();
+  if (message) {
+    queued_.fetch_sub(1, std::memory_order_relaxed);
+    reject(*message);
+  }
+}
+
+void ActorCell::send_remote(std::uint64_t, std::string_view, Duration, std::size_t,
+                            FunctionRef<void(Encoder&)>, boost::intrusive_ptr<PendingReply>) {
+  MUSTER_CHECK(false, "send_remote on a local actor");
+}
+
+void ActorCell::resume(boost::intrusive_ptr<Continuation> continuation) {
+  bool wake = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!dead_) {
+      urgent_inbox_.push_back(std::move(continuation));
+      urgent_waiting_.store(true, std::memory_order_relaxed);
+      wake = !std::exchange(scheduled_, true);
+    }
+  }
+  // A continuation left over here belonged to a dead actor and is destroyed outside the lock.
+  if (wake) schedule();
+}
+
+void ActorCell::end(DownReason reason, bool kill) {
+  if (kill) {
+    resume(boost::intrusive_ptr<Continuation>(
+        new FunctionContinuation([this, reason] { die(reason, cause_for(reason, {})); })));
+    return;
+  }
+  bool wake = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (dead_ || std::exchange(ending_, true)) return;
+    queued_.fetch_add(1, std::memory_order_relaxed);
+    inbox_.push(std::make_unique<StopMessage>(*this, reason));
+    wake = !scheduled_ && open_;
+    scheduled_ |= wake;
+  }
+  if (wake) schedule();
+}
+
+void ActorCell::last_handle_gone() {
+  if (!detached_) end(DownReason::kReleased, false);
+}
+
+void ActorCell::monitor(std::function<void(const Down&)> hear) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!dead_) {
+      monitors_.push_back(std::move(hear));
+      return;
+    }
+  }
+  hear(*down_);
+}
+
+void ActorCell::run() {
+  {
+    const CellScope scope(this);
+    int budget = kMessagesPerRun;
+    for (;;) {
+      while (budget > 0 && step()) budget = core_->executor().should_yield() ? 0 : budget - 1;
+      if (budget == 0) break;
+      if (go_idle()) return;
+    }
+  }
+  core_->executor().post(*this);
+}
+
+bool ActorCell::go_idle() {
+  {
+    const std::scoped_lock lock(mutex_);
+    open_ = current_ == nullptr;
+    const bool work = !urgent_inbox_.empty() || (open_ && !inbox_.empty());
+    if (work) return false;
+    scheduled_ = false;
+  }
+  // From here another thread may run the cell; only the reference of this run is still ours.
+  intrusive_ptr_release(static_cast<ActorRef*>(this));
+  return true;
+}
+
+bool ActorCell::refill() {
+  const std::scoped_lock lock(mutex_);
+  urgent_.clear();
+  urgent_next_ = 0;
+  urgent_.swap(urgent_inbox_);
+  urgent_waiting_.store(false, std::memory_order_relaxed);
+  if (current_ == nullptr && pending_.empty()) pending_ = std::move(inbox_);
+  return !urgent_.empty() || (current_ == nullptr && !pending_.empty());
+}
+
+bool ActorCell::step() {
+  const bool can_handle = current_ == nullptr && !pending_.empty();
+  const bool look = !can_handle || urgent_waiting_.load(std::memory_order_relaxed);
+  if (urgent_next_ == urgent_.size() && look && !refill()) return false;
+  if (urgent_next_ < urgent_.size()) {
+    const auto continuation = std::move(urgent_[urgent_next_++]);
+    if (object_ == nullptr) return true;
+    try {
+      continuation->run();
+    } catch (...) {
+      crash(std::current_exception());
+    }
+    after_slice();
+    return true;
+  }
+  if (current_ == nullptr && !pending_.empty()) handle(pending_.pop());
+  return true;
+}
+
+void ActorCell::handle(std::unique_ptr<Message> message) {
+  queued_.fetch_sub(1, std::memory_order_relaxed);
+  if (object_ == nullptr) {
+    reject(*message);
+    return;
+  }
+  try {
+    HandlerRun run = message->invoke(object_, *this);
+    if (run.suspended()) {
+      running_ = std::move(run);
+      current_ = std::move(message);
+    } else if (const auto failure = run.failure()) {
+      std::rethrow_exception(failure);
+    }
+  } catch (...) {
+    current_ = std::move(message);  // its caller hears the cause of death
+    crash(std::current_exception());
+  }
+}
+
+void ActorCell::after_slice() {
+  if (current_ == nullptr || running_.suspended()) return;
+  const auto failure = running_.failure();
+  if (failure) {
+    crash(failure);
+    return;
+  }
+  running_ = HandlerRun();
+  current_.reset();
+}
+
+void ActorCell::crash(std::exception_ptr failure) {
+  std::string text;
+  try {
+    std::rethrow_exception(failure);
+  } catch (...) {
+    text = error_from_current_exception().message;
+  }
+  core_->report(describe() + " crashed: " + text);
+  die(DownReason::kCrashed, cause_for(DownReason::kCrashed, text));
+}
+
+Error ActorCell::cause_for(DownReason reason, const std::string& detail) const {
+  std::string what;
+  switch (reason) {
+    case DownReason::kStopped: what = " was stopped"; break;
+    case DownReason::kReleased: what = " ended: its last handle was dropped"; break;
+    case DownReason::kKilled: what = " was killed"; break;
+    case DownReason::kCrashed: what = " crashed: "; break;
+    case DownReason::kShutdown: what = " ended: its runtime shut down"; break;
+    case DownReason::kNodeLost: what = " is out of reach: "; break;
+  }
+  return Error{ErrorCode::kUnavailable, describe() + what + detail, {}};
+}
+
+void ActorCell::die(DownReason reason, Error cause) {
+  const boost::intrusive_ptr<ActorCell> keep(this);
+  std::vector<std::function<void(const Down&)>> monitors;
+  MessageList late;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (dead_) return;
+    dead_ = true;
+    down_ = std::make_unique<Down>(Down{id(), name_, reason, std::move(cause)});
+    monitors.swap(monitors_);
+    late = std::move(inbox_);
+  }
+  running_ = HandlerRun();
+  if (void* object = std::exchange(object_, nullptr)) {
+    const CellScope scope(this);
+    type_.destroy(object);
+  }
+  core_->forget(*this);
+  if (const auto message = std::move(current_)) message->reject(down_->cause);
+  while (const auto message = pending_.pop()) reject(*message);
+  while (const auto message = late.pop()) reject(*message);
+  for (const auto& hear : monitors) hear(*down_);
+  core_->cell_ended();
+}
+
+void ActorCell::reject(Message& message) {
+  if (message.one_way()) core_->count_dead_letter();
+  message.reject(down_->cause);
+}
+
+void ActorCell::one_way_failed(std::string_view method, const Error& error) {
+  core_->report(describe() + ": " + std::string(method) + " (sent one way) failed: " +
+                error.describe());
+}
+
+}  // namespace muster::detail

@@ -1,0 +1,139 @@
+#pragma once
+// An actor of this node: its object, its mailbox and the rules of its life.
+//
+// Threads: ActorRef's and Place's members from any thread; everything marked "owned by the run" is
+// touched only by the thread that runs the cell, and the executor runs a cell at most once at a time.
+//
+// Invariants:
+//  1. scheduled_ is true from the moment the cell is posted until its run finds nothing to do; while
+//     it is true the executor holds a reference.
+//  2. Every message delivered is invoked or rejected, once, in the order of delivery; urgent
+//     continuations overtake messages.
+//  3. After the cell died no handler runs; the reason and the cause never change.
+
+#include <muster/runtime.h>
+
+#include <mutex>
+#include <vector>
+
+namespace muster::detail {
+
+class RuntimeCore;
+
+/// First-in first-out list of owned messages.
+class MessageList {
+ public:
+  MessageList() = default;
+  MessageList(MessageList&& other) noexcept
+      : head_(std::exchange(other.head_, nullptr)), tail_(std::exchange(other.tail_, nullptr)) {}
+  MessageList& operator=(MessageList&& other) noexcept {
+    std::swap(head_, other.head_);
+    std::swap(tail_, other.tail_);
+    return *this;
+  }
+  ~MessageList() {
+    while (pop()) {
+    }
+  }
+  bool empty() const noexcept { return head_ == nullptr; }
+  void push(std::unique_ptr<Message> message) noexcept {
+    Message* raw = message.release();
+    (tail_ ? tail_->next : head_) = raw;
+    tail_ = raw;
+  }
+  std::unique_ptr<Message> pop() noexcept {
+    std::unique_ptr<Message> first(head_);
+    if (first) {
+      head_ = std::exchange(first->next, nullptr);
+      if (head_ == nullptr) tail_ = nullptr;
+    }
+    return first;
+  }
+
+ private:
+  Message* head_ = nullptr;
+  Message* tail_ = nullptr;
+};
+
+class ActorCell final : public ActorRef, public Place, private Runnable, private HandlerContext {
+ public:
+  ActorCell(boost::intrusive_ptr<RuntimeCore> core, ActorId id, const ActorType& type,
+            const SpawnOptions& options);
+  ~ActorCell() override;
+
+  const ActorType& type() const noexcept { return type_; }
+  const std::string& name() const noexcept { return name_; }
+  RuntimeCore& core() const noexcept { return *core_; }
+
+  /// Runs the constructor on this thread, as the actor, and opens the mailbox. When it throws the
+  /// actor is dead and the exception passes on.
+  void construct(FunctionRef<void*()> make);
+  /// Calls `hear` with who died and why, once: now if it is dead, else on its death.
+  void monitor(std::function<void(const Down&)> hear);
+  /// As stop() of a handle, with the reason that monitors hear.
+  void end(DownReason reason, bool kill);
+
+  boost::intrusive_ptr<Domain> domain() const override;
+  std::string describe() const override;
+  Duration default_timeout() const override;
+  void deliver(std::unique_ptr<Message> message) override;
+  void send_remote(std::uint64_t, std::string_view, Duration, std::size_t,
+                   FunctionRef<void(Encoder&)>, boost::intrusive_ptr<PendingReply>) override;
+  void stop(bool kill) override { end(kill ? DownReason::kKilled : DownReason::kStopped, kill); }
+
+  void resume(boost::intrusive_ptr<Continuation> continuation) override;
+  void place_add_ref() noexcept override { intrusive_ptr_add_ref(static_cast<ActorRef*>(this)); }
+  void place_release() noexcept override { intrusive_ptr_release(static_cast<ActorRef*>(this)); }
+
+  /// The cell whose handler or constructor this thread is running, or null.
+  static ActorCell* current() noexcept;
+
+ private:
+  class StopMessage;
+
+  void last_handle_gone() override;
+  void run() override;
+  void one_way_failed(std::string_view method, const Error& error) override;
+
+  bool step();             // false: nothing to do
+  bool refill();           // takes what came in; false when nothing did
+  bool go_idle();          // false when something came in meanwhile
+  void handle(std::unique_ptr<Message> message);
+  void after_slice();      // looks at a coroutine handler that may have ended
+  void crash(std::exception_ptr failure);
+  void die(DownReason reason, Error cause);
+  void reject(Message& message);
+  void schedule();
+  Error cause_for(DownReason reason, const std::string& detail) const;
+
+  // Constant after construction:
+  const boost::intrusive_ptr<RuntimeCore> core_;
+  const ActorType& type_;
+  const std::string name_;
+  const std::size_t capacity_;
+  const bool detached_;
+
+  // Owned by the run:
+  void* object_ = nullptr;
+  MessageList pending_;
+  std::vector<boost::intrusive_ptr<Continuation>> urgent_;
+  std::size_t urgent_next_ = 0;
+  std::unique_ptr<Message> current_;  // its coroutine handler is suspended
+  HandlerRun running_;
+
+  std::atomic<std::size_t> queued_{0};  // messages delivered and not yet begun
+  std::atomic<bool> urgent_waiting_{false};  // urgent_inbox_ is not empty
+
+  std::mutex mutex_;
+  // Guarded by mutex_:
+  MessageList inbox_;
+  std::vector<boost::intrusive_ptr<Continuation>> urgent_inbox_;
+  bool scheduled_ = true;  // until the constructor has run
+  bool open_ = true;       // false: a suspended handler keeps messages waiting
+  bool ending_ = false;    // a stop is in the mailbox
+  bool dead_ = false;
+  std::unique_ptr<Down> down_;  // set with dead_
+  std::vector<std::function<void(const Down&)>> monitors_;
+};
+
+}  // namespace muster::detail

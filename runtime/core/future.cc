@@ -1,0 +1,180 @@
+#include <muster/future.h>
+
+#include <algorithm>
+#include <array>
+
+#include "runtime/core/deadline_queue.h"
+
+namespace muster::detail {
+
+Place*& current_place() noexcept {
+  thread_local Place* place = nullptr;
+  return place;
+}
+
+FutureStateBase::Node* FutureStateBase::closed() noexcept {
+  static Node node{nullptr, nullptr};
+  return &node;
+}
+
+FutureStateBase::~FutureStateBase() {
+  Node* node = waiters_.load(std::memory_order_acquire);
+  if (node == closed()) return;
+  while (node != nullptr) delete std::exchange(node, node->next);
+}
+
+void FutureStateBase::subscribe(boost::intrusive_ptr<Waiter> waiter) {
+  Node* head = waiters_.load(std::memory_order_acquire);
+  if (head != closed()) {
+    auto node = std::make_unique<Node>(Node{std::move(waiter), head});
+    while (node->next != closed()) {
+      if (waiters_.compare_exchange_weak(node->next, node.get(), std::memory_order_acq_rel)) {
+        static_cast<void>(node.release());
+        return;
+      }
+    }
+    waiter = std::move(node->waiter);
+  }
+  waiter->ready();
+}
+
+void FutureStateBase::publish() {
+  if (has_deadline_.load(std::memory_order_acquire)) domain_->deadlines().remove(*this);
+  // A waiter may drop the last reference to this state.
+  const boost::intrusive_ptr<FutureStateBase> keep(this);
+  Node* node = waiters_.exchange(closed(), std::memory_order_acq_rel);
+  Node* first = nullptr;
+  while (node != nullptr) {  // reversed: in the order of subscription
+    Node* next = std::exchange(node->next, first);
+    first = std::exchange(node, next);
+  }
+  while (first != nullptr) {
+    first->waiter->ready();
+    delete std::exchange(first, first->next);
+  }
+}
+
+void FutureStateBase::arm_deadline(Duration timeout, std::string_view what) {
+  what_ = what;
+  timeout_ = timeout;
+  if (timeout == kForever) return;
+  has_deadline_.store(true, std::memory_order_release);
+  domain_->deadlines().add(*this, timeout);
+}
+
+namespace {
+
+std::string seconds(Duration duration) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g s", std::chrono::duration<double>(duration).count());
+  return text.data();
+}
+
+}  // namespace
+
+void FutureStateBase::on_deadline() {
+  complete_error(Error{ErrorCode::kTimeout,
+                       std::string(what_) + ": no result within " + seconds(timeout_), {}});
+}
+
+namespace {
+
+class SemaphoreWaiter final : public Waiter {
+ public:
+  explicit SemaphoreWaiter(std::size_t count) : left_(count) {}
+  void ready() override {
+    if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) released_.release();
+  }
+  std::binary_semaphore& released() noexcept { return released_; }
+
+ private:
+  std::atomic<std::size_t> left_;
+  std::binary_semaphore released_{0};
+};
+
+}  // namespace
+
+Result<void> wait_ready(FutureStateBase& state, Duration timeout) {
+  if (state.ready()) return {};
+  return wait_count({&state}, 1, timeout).map([](std::size_t) {});
+}
+
+Result<std::size_t> wait_count(const std::vector<FutureStateBase*>& states, std::size_t count,
+                               Duration timeout) {
+  MUSTER_CHECK(std::ranges::find(states, nullptr) == states.end(), "one of the Futures is empty");
+  const auto first_ready = [&]() -> std::size_t {
+    return static_cast<std::size_t>(
+        std::ranges::find_if(states, [](auto* s) { return s->ready(); }) - states.begin());
+  };
+  const auto ready_count = static_cast<std::size_t>(
+      std::ranges::count_if(states, [](auto* s) { return s->ready(); }));
+  if (ready_count >= count) return first_ready();
+  if (current_place() != nullptr) {
+    return fail(ErrorCode::kInvalid,
+                "waiting for a Future here would block a thread of the runtime: co_await it");
+  }
+  auto waiter = boost::intrusive_ptr(new SemaphoreWaiter(count));
+  for (auto* state : states) state->subscribe(waiter);
+  if (!states.front()->domain()->executor().wait(waiter->released(), timeout)) {
+    return fail(ErrorCode::kTimeout, "no result within " + seconds(timeout));
+  }
+  return first_ready();
+}
+
+class CoroutineWaiter::Resumption final : public Continuation {
+ public:
+  explicit Resumption(std::coroutine_handle<> handle) : handle_(handle) {}
+  void run() override {
+    if (handle_) std::exchange(handle_, nullptr).resume();
+  }
+  void disarm() noexcept { handle_ = nullptr; }
+
+ private:
+  std::coroutine_handle<> handle_;
+};
+
+CoroutineWaiter::CoroutineWaiter(std::coroutine_handle<> handle, boost::intrusive_ptr<Place> place)
+    : resumption_(new Resumption(handle)), place_(std::move(place)) {}
+void CoroutineWaiter::ready() { place_->resume(resumption_); }
+void CoroutineWaiter::disarm() noexcept { resumption_->disarm(); }
+
+boost::intrusive_ptr<Place> place_for(const FutureStateBase& state) {
+  Place* place = current_place();
+  return boost::intrusive_ptr<Place>(place ? place : &state.domain()->place());
+}
+
+namespace {
+
+class FunctionContinuation final : public Continuation {
+ public:
+  explicit FunctionContinuation(std::function<void()> function) : function_(std::move(function)) {}
+  void run() override { std::exchange(function_, nullptr)(); }
+
+ private:
+  std::function<void()> function_;
+};
+
+class PlaceWaiter final : public Waiter {
+ public:
+  PlaceWaiter(boost::intrusive_ptr<Place> place, boost::intrusive_ptr<Continuation> work)
+      : place_(std::move(place)), work_(std::move(work)) {}
+  void ready() override { place_->resume(std::move(work_)); }
+
+ private:
+  boost::intrusive_ptr<Place> place_;
+  boost::intrusive_ptr<Continuation> work_;
+};
+
+}  // namespace
+
+void run_when_ready(FutureStateBase& state, boost::intrusive_ptr<Place> place,
+                    std::function<void()> function) {
+  state.subscribe(boost::intrusive_ptr<Waiter>(
+      new PlaceWaiter(std::move(place), new FunctionContinuation(std::move(function)))));
+}
+
+void post_to(Place& place, std::function<void()> work) {
+  place.resume(boost::intrusive_ptr<Continuation>(new FunctionContinuation(std::move(work))));
+}
+
+}  // namespace muster::detail

@@ -1,0 +1,138 @@
+#pragma once
+// A joined node: calls to and from it, and the references that cross the connection.
+//
+// Threads: SessionEvents as in session_options.h; everything else from any thread.
+//
+// Invariants:
+//  1. Every pending call ends once: by its reply, or with the cause when the connection ends.
+//  2. exports_ counts the references to each local actor that the peer was sent and has not
+//     released; while it is not zero the actor has a handle here. The connection's end releases all.
+//  3. imports_ has one proxy for each of the peer's actors to which a handle exists here.
+
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/core/runtime_core.h"
+#include "runtime/net/session.h"
+
+namespace muster::detail {
+
+class RemoteActor;
+
+class Peer final : public net::SessionEvents,
+                   public ActorExchange,
+                   public std::enable_shared_from_this<Peer> {
+ public:
+  using Joined = std::function<void(Result<NodeId>)>;
+
+  /// `joined`, if any, is called once: when the connection is open or has failed.
+  static std::shared_ptr<Peer> start(boost::intrusive_ptr<RuntimeCore> core,
+                                     std::unique_ptr<ByteStream> stream, net::Role role,
+                                     Duration handshake_timeout, Joined joined);
+
+  NodeId node() const;
+  bool ready() const;
+  std::string address() const { return session_->peer_address(); }
+  net::SessionStats stats() const { return session_->stats(); }
+  void close(Error cause) { session_->close(std::move(cause)); }
+
+  void call(std::uint64_t actor, std::uint64_t method, std::string_view method_name,
+            Duration timeout, std::size_t count, FunctionRef<void(Encoder&)> arguments,
+            boost::intrusive_ptr<PendingReply> pending);
+  void stop(std::uint64_t actor, bool kill);
+  void monitor(const RemoteActor& actor, boost::intrusive_ptr<FutureState<Down>> state);
+  void find(std::uint64_t id, const std::string& name, std::uint64_t type_hash, Duration wait);
+  /// No handle to the proxy is left: tells the peer, unless one was made meanwhile.
+  void release(RemoteActor& actor);
+  void reply_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> value);
+  void reply_error(std::uint64_t call_id, const Error& error);
+
+  WireActor export_actor(const ActorRefPtr& ref) override;
+  ActorRefPtr import_actor(const WireActor& actor) override;
+
+  void on_ready(const net::PeerInfo& info) override;
+  void on_message(wire::IncomingMessage message) override;
+  void on_batch_end() override;
+  void on_closed(const Error& cause) override;
+
+ private:
+  struct Slot {
+    boost::intrusive_ptr<PendingReply> pending;
+    std::uint32_t generation = 0;
+    std::uint32_t next_free = 0;
+  };
+  struct Export {
+    HandleRef handle;
+    std::uint64_t count = 0;
+  };
+
+  explicit Peer(boost::intrusive_ptr<RuntimeCore> core) : core_(std::move(core)) {}
+
+  std::uint64_t add_pending(boost::intrusive_ptr<PendingReply> pending);
+  boost::intrusive_ptr<PendingReply> take_pending(std::uint64_t call_id);
+  void send(wire::OutgoingMessage&& message);
+  Result<void> dispatch(const wire::IncomingMessage& message);
+  Result<void> on_call(const wire::IncomingMessage& message);
+  Result<void> on_reply(const wire::IncomingMessage& message);
+  Result<void> on_find(const wire::IncomingMessage& message);
+  Result<void> on_found(const wire::IncomingMessage& message);
+  Result<void> on_monitor(const wire::IncomingMessage& message);
+  Result<void> on_down(const wire::IncomingMessage& message);
+  Result<void> on_release(const wire::IncomingMessage& message);
+  Result<void> on_stop(const wire::IncomingMessage& message);
+  boost::intrusive_ptr<ActorCell> target(std::uint64_t number);
+
+  // Constant after start():
+  const boost::intrusive_ptr<RuntimeCore> core_;
+  std::shared_ptr<net::Session> session_;
+
+  // Serialised by the session:
+  boost::intrusive_ptr<ActorCell> last_target_;  // most calls go where the last one went
+
+  std::mutex start_mutex_;  // held while session_ is being set: events may come before
+  mutable std::mutex mutex_;
+  // Guarded by mutex_:
+  NodeId node_;
+  std::string listen_address_;
+  bool ready_ = false;
+  std::optional<Error> cause_;
+  Joined joined_;
+  std::vector<Slot> slots_;
+  std::uint32_t free_slot_ = 0;  // index + 1; 0: none
+  std::unordered_map<std::uint64_t, Export> exports_;
+  std::unordered_map<std::uint64_t, boost::intrusive_ptr<RemoteActor>> imports_;
+  struct Watch {
+    boost::intrusive_ptr<FutureState<Down>> state;
+    ActorId actor;
+  };
+  std::unordered_map<std::uint64_t, Watch> watches_;
+  std::uint64_t last_request_ = 0;
+};
+
+/// The proxy of an actor on a peer.
+class RemoteActor final : public ActorRef {
+ public:
+  RemoteActor(ActorId id, std::shared_ptr<Peer> peer, boost::intrusive_ptr<RuntimeCore> core)
+      : ActorRef(id, false), peer_(std::move(peer)), core_(std::move(core)) {}
+  const std::shared_ptr<Peer>& peer() const noexcept { return peer_; }
+
+  boost::intrusive_ptr<Domain> domain() const override;
+  std::string describe() const override;
+  Duration default_timeout() const override { return core_->options().call_timeout; }
+  void deliver(std::unique_ptr<Message> message) override;
+  void send_remote(std::uint64_t method, std::string_view method_name, Duration timeout,
+                   std::size_t count, FunctionRef<void(Encoder&)> arguments,
+                   boost::intrusive_ptr<PendingReply> pending) override;
+  void stop(bool kill) override;
+
+  std::uint64_t received = 0;  // guarded by the peer's mutex: references the peer sent
+
+ private:
+  void last_handle_gone() override;
+
+  const std::shared_ptr<Peer> peer_;  // null: its node is not joined
+  const boost::intrusive_ptr<RuntimeCore> core_;
+};
+
+}  // namespace muster::detail

@@ -1,0 +1,148 @@
+#include <muster/runtime.h>
+
+#include <algorithm>
+
+#include "runtime/core/runtime_core.h"
+
+namespace muster {
+
+namespace {
+
+std::string hex(std::uint64_t value, int digits) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (int i = 0; i < digits; ++i) text += kDigits[(value >> (60 - 4 * i)) & 15U];
+  return text;
+}
+
+}  // namespace
+
+std::string to_string(const NodeId& id) { return hex(id.high, 8); }
+std::string to_string(const ActorId& id) {
+  return std::to_string(id.number) + "@" + to_string(id.node);
+}
+
+std::string_view to_string(DownReason reason) noexcept {
+  switch (reason) {
+    case DownReason::kStopped: return "stopped";
+    case DownReason::kReleased: return "released";
+    case DownReason::kKilled: return "killed";
+    case DownReason::kCrashed: return "crashed";
+    case DownReason::kShutdown: return "shutdown";
+    case DownReason::kNodeLost: return "node_lost";
+  }
+  return "unknown";
+}
+
+Runtime::Runtime(RuntimeOptions options, RuntimeSeams seams)
+    : core_(new detail::RuntimeCore(std::move(options), std::move(seams))) {
+  try {
+    core_->start(this);
+  } catch (...) {
+    core_->shutdown();
+    throw;
+  }
+}
+
+Runtime::~Runtime() { shutdown(); }
+
+void Runtime::shutdown() {
+  MUSTER_CHECK(detail::current_place() == nullptr, "shutdown called from a handler");
+  core_->shutdown();
+}
+
+detail::HandleRef Runtime::new_cell(const detail::ActorType& type, const SpawnOptions& options) {
+  return core_->new_cell(type, options);
+}
+
+void Runtime::construct(detail::ActorRef& cell, detail::FunctionRef<void*()> make) {
+  auto& actor = static_cast<detail::ActorCell&>(cell);
+  actor.construct(make);
+  core_->announce(actor);
+}
+
+Future<detail::HandleRef> Runtime::find_ref(const std::string& name,
+                                            const detail::ActorType& type, Duration timeout) {
+  auto state = boost::intrusive_ptr(new detail::FutureState<detail::HandleRef>(domain()));
+  core_->find(name, type.hash, type.name, timeout, true,
+              [state](Result<detail::HandleRef> found) { state->complete(std::move(found)); });
+  return Future<detail::HandleRef>(state);
+}
+
+Future<Down> Runtime::monitor_ref(const detail::HandleRef& actor) {
+  MUSTER_CHECK(actor.get() != nullptr, "the Handle is empty");
+  return core_->monitor(actor);
+}
+
+boost::intrusive_ptr<detail::Domain> Runtime::domain() const { return core_; }
+Result<NodeId> Runtime::join(const std::string& address, Duration timeout) {
+  return core_->join(address, timeout);
+}
+std::string Runtime::listen_address() const { return core_->listen_address(); }
+NodeId Runtime::node_id() const { return core_->node_id(); }
+std::vector<PeerInfo> Runtime::peers() const { return core_->peers(); }
+const Clock& Runtime::clock() const { return core_->clock(); }
+RuntimeStats Runtime::stats() const { return core_->stats(); }
+
+// --- inside handlers -----------------------------------------------------------------------------
+
+namespace {
+
+detail::ActorCell& current_cell() {
+  detail::ActorCell* cell = detail::ActorCell::current();
+  MUSTER_CHECK(cell != nullptr, "this_actor is used outside an actor's handlers");
+  return *cell;
+}
+
+}  // namespace
+
+bool ScheduledSend::cancel() {
+  return domain_ && static_cast<detail::RuntimeCore&>(*domain_).timers().cancel(id_);
+}
+
+namespace this_actor {
+
+detail::HandleRef detail_::self(const detail::ActorType& expected) {
+  detail::ActorCell& cell = current_cell();
+  MUSTER_CHECK(cell.type().hash == expected.hash, cell.type().name, expected.name);
+  return detail::HandleRef(boost::intrusive_ptr<detail::ActorRef>(&cell));
+}
+
+ScheduledSend detail_::deliver_after(Duration delay,
+                                     std::function<std::unique_ptr<detail::Message>()> make) {
+  const boost::intrusive_ptr<detail::ActorCell> cell(&current_cell());
+  Timers& timers = cell->core().timers();
+  const TimerId id = timers.schedule(timers.clock().now() + delay,
+                                     [cell, make = std::move(make)] { cell->deliver(make()); });
+  return ScheduledSend(cell->domain(), id);
+}
+
+ActorId id() { return current_cell().id(); }
+TimePoint now() { return current_cell().core().clock().now(); }
+Runtime& runtime() { return *current_cell().core().runtime(); }
+void stop() { current_cell().stop(false); }
+
+}  // namespace this_actor
+
+namespace {
+
+class SleepState final : public detail::FutureState<void> {
+ public:
+  using FutureState::FutureState;
+  void on_deadline() override { complete(Result<void>()); }
+};
+
+}  // namespace
+
+Future<void> sleep_for(Duration duration) {
+  detail::Place* place = detail::current_place();
+  if (place == nullptr) {
+    throw Exception(Error{ErrorCode::kInvalid,
+                          "sleep_for is for handlers and tasks: elsewhere there is no runtime", {}});
+  }
+  auto state = boost::intrusive_ptr(new SleepState(place->domain()));
+  state->arm_deadline(std::max(duration, Duration::zero()), "sleep_for");
+  return Future<void>(state);
+}
+
+}  // namespace muster

@@ -1,0 +1,438 @@
+#include "runtime/core/runtime_core.h"
+
+#include <muster/net.h>
+#include <muster/random.h>
+
+#include <cstdio>
+#include <random>
+#include <thread>
+
+#include "runtime/core/arena_executor.h"
+#include "runtime/core/peer.h"
+#include "runtime/net/address.h"
+
+namespace muster::detail {
+
+namespace {
+
+constexpr std::size_t kPeersMax = 1024;
+constexpr Duration kHandshakeTimeout = 5s;
+
+/// A continuation on its way through the executor.
+class PlacedWork final : public Runnable {
+ public:
+  PlacedWork(boost::intrusive_ptr<Place> place, boost::intrusive_ptr<Continuation> work)
+      : place_(std::move(place)), work_(std::move(work)) {}
+  void run() override {
+    const std::unique_ptr<PlacedWork> self(this);
+    Place* outer = std::exchange(current_place(), place_.get());
+    work_->run();
+    current_place() = outer;
+  }
+
+ private:
+  boost::intrusive_ptr<Place> place_;
+  boost::intrusive_ptr<Continuation> work_;
+};
+
+NodeId draw_node_id(std::uint64_t seed) {
+  if (seed == 0) {
+    std::random_device device;  // the operating system's generator
+    const auto word = [&] { return (std::uint64_t{device()} << 32) | device(); };
+    return NodeId{word(), word()};
+  }
+  return NodeId{mix_seed(seed, 0), mix_seed(seed, 1)};
+}
+
+std::shared_ptr<Executor> make_executor(unsigned threads, Timers& timers) {
+  if (threads == 0) threads = std::max(1U, std::thread::hardware_concurrency());
+  return std::make_shared<ArenaExecutor>(threads, timers);
+}
+
+}  // namespace
+
+class RuntimeCore::ExecutorPlace final : public Place {
+ public:
+  explicit ExecutorPlace(RuntimeCore& core) : core_(core) {}
+  void resume(boost::intrusive_ptr<Continuation> continuation) override {
+    auto work = std::make_unique<PlacedWork>(boost::intrusive_ptr<Place>(this),
+                                             std::move(continuation));
+    core_.executor().post(*work.release());  // frees itself when it has run
+  }
+  boost::intrusive_ptr<Domain> domain() const override { return &core_; }
+  void place_add_ref() noexcept override { intrusive_ptr_add_ref(static_cast<Domain*>(&core_)); }
+  void place_release() noexcept override { intrusive_ptr_release(static_cast<Domain*>(&core_)); }
+
+ private:
+  RuntimeCore& core_;
+};
+
+RuntimeCore::RuntimeCore(RuntimeOptions options, RuntimeSeams seams)
+    : options_(std::move(options)),
+      node_(draw_node_id(seams.seed)),
+      transport_(seams.transport ? seams.transport : make_tcp_transport()),
+      executor_(seams.executor ? seams.executor
+                               : make_executor(options_.threads, transport_->timers())),
+      deadlines_(transport_->timers()),
+      place_(new ExecutorPlace(*this)) {
+  if (!options_.on_error) {
+    options_.on_error = [](const std::string& line) {
+      std::fprintf(stderr, "muster: %s\n", line.c_str());
+    };
+  }
+}
+
+RuntimeCore::~RuntimeCore() = default;
+
+Place& RuntimeCore::place() { return *place_; }
+
+void RuntimeCore::start(Runtime* runtime) {
+  runtime_ = runtime;
+  if (!options_.listen.empty()) listen();
+}
+
+void RuntimeCore::report(const std::string& line) const { options_.on_error(line); }
+
+RuntimeStats RuntimeCore::stats() const {
+  RuntimeStats stats;
+  stats.dead_letters = dead_letters_.load(std::memory_order_relaxed);
+  const std::scoped_lock lock(mutex_);
+  stats.actors = cells_.size();
+  stats.bytes_sent = closed_bytes_sent_;
+  stats.bytes_received = closed_bytes_received_;
+  for (const auto& peer : peers_) {
+    const net::SessionStats session = peer->stats();
+    stats.bytes_sent += session.bytes_sent;
+    stats.bytes_received += session.bytes_received;
+  }
+  return stats;
+}
+
+HandleRef RuntimeCore::new_cell(const ActorType& type, const SpawnOptions& options) {
+  const ActorId id{node_, last_actor_.fetch_add(1, std::memory_order_relaxed) + 1};
+  auto cell = boost::intrusive_ptr(
+      new ActorCell(boost::intrusive_ptr<RuntimeCore>(this), id, type, options));
+  const std::scoped_lock lock(mutex_);
+  if (stopping_) {
+    throw Exception(Error{ErrorCode::kCancelled, "cannot spawn: the runtime is shutting down", {}});
+  }
+  if (!options.name.empty() && !names_.emplace(options.name, cell.get()).second) {
+    throw Exception(Error{ErrorCode::kInvalid,
+                          "cannot spawn: the name '" + options.name + "' is taken by " +
+                              names_.at(options.name)->describe(),
+                          {}});
+  }
+  cells_.emplace(id.number, cell);
+  living_.fetch_add(1, std::memory_order_relaxed);
+  return HandleRef(cell);
+}
+
+boost::intrusive_ptr<ActorCell> RuntimeCore::cell(std::uint64_t number) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = cells_.find(number);
+  return found == cells_.end() ? nullptr : found->second;
+}
+
+void RuntimeCore::announce(ActorCell& cell) {
+  if (cell.name().empty()) return;
+  std::vector<std::pair<std::uint64_t, Result<HandleRef>>> found;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [id, find] : finds_) {
+      if (find.name == cell.name()) {
+        found.emplace_back(id, checked(cell, find.type_hash, find.type_name));
+      }
+    }
+  }
+  for (auto& [id, result] : found) finish_find(id, std::move(result));
+}
+
+void RuntimeCore::forget(ActorCell& cell) {
+  boost::intrusive_ptr<ActorCell> last;  // released outside the lock
+  const std::scoped_lock lock(mutex_);
+  const auto name = names_.find(cell.name());
+  if (name != names_.end() && name->second == &cell) names_.erase(name);
+  const auto entry = cells_.find(cell.id().number);
+  if (entry == cells_.end()) return;
+  last = std::move(entry->second);
+  cells_.erase(entry);
+}
+
+void RuntimeCore::cell_ended() {
+  if (living_.fetch_sub(1, std::memory_order_acq_rel) == 1 && waiting_for_empty_.exchange(false)) {
+    empty_.release();
+  }
+}
+
+// --- names ---------------------------------------------------------------------------------------
+
+Result<HandleRef> RuntimeCore::checked(ActorCell& cell, std::uint64_t type_hash,
+                                       std::string_view type_name) const {
+  if (type_hash != 0 && cell.type().hash != type_hash) {
+    return fail(ErrorCode::kInvalid, "the actor '" + cell.name() + "' is a " +
+                                         std::string(cell.type().name) + ", not a " +
+                                         std::string(type_name));
+  }
+  return HandleRef(boost::intrusive_ptr<ActorRef>(&cell));
+}
+
+void RuntimeCore::find(const std::string& name, std::uint64_t type_hash,
+                       std::string_view type_name, Duration timeout, bool everywhere, Found done) {
+  const TimePoint now = clock().now();
+  Find find{name, type_hash, std::string(type_name),
+            timeout >= TimePoint::max() - now ? TimePoint::max() : now + timeout, everywhere, 0,
+            std::move(done)};
+  std::optional<Result<HandleRef>> at_once;
+  std::vector<std::shared_ptr<Peer>> peers;
+  std::uint64_t id = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto named = names_.find(name);
+    if (named != names_.end()) {
+      at_once = checked(*named->second, type_hash, type_name);
+    } else if (stopping_) {
+      at_once = fail(ErrorCode::kCancelled, "cannot look up '" + name +
+                                                "': the runtime is shutting down");
+    } else {
+      id = ++last_find_;
+      if (everywhere) peers = peers_;
+      find.timer = timers().schedule(find.deadline, [this, id] { expire_find(id); });
+      finds_.emplace(id, find);
+    }
+  }
+  if (at_once) {
+    find.done(std::move(*at_once));
+    return;
+  }
+  for (const auto& peer : peers) ask(*peer, id, find);
+}
+
+void RuntimeCore::ask(Peer& peer, std::uint64_t id, const Find& find) {
+  if (!peer.ready()) return;  // asked when it becomes ready
+  const TimePoint now = clock().now();
+  if (find.deadline > now) peer.find(id, find.name, find.type_hash, find.deadline - now);
+}
+
+void RuntimeCore::finish_find(std::uint64_t id, Result<HandleRef> result) {
+  Found done;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = finds_.find(id);
+    if (found == finds_.end()) return;
+    timers().cancel(found->second.timer);
+    done = std::move(found->second.done);
+    finds_.erase(found);
+  }
+  done(std::move(result));
+}
+
+void RuntimeCore::expire_find(std::uint64_t id) {
+  std::string text;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = finds_.find(id);
+    if (found == finds_.end()) return;
+    text = "no actor called '" + found->second.name + "' on this node";
+    if (found->second.everywhere) {
+      text += " or the " + std::to_string(peers_.size()) + " joined with it";
+    }
+  }
+  finish_find(id, fail(ErrorCode::kTimeout, std::move(text)));
+}
+
+void RuntimeCore::peer_found(std::uint64_t find, Result<HandleRef> found) {
+  // Only what no other node can do better ends the search: another may have the actor yet.
+  if (found || found.error().code == ErrorCode::kInvalid) finish_find(find, std::move(found));
+}
+
+// --- peers ---------------------------------------------------------------------------------------
+
+std::string RuntimeCore::listen_address() const {
+  const std::scoped_lock lock(mutex_);
+  return listener_ ? listener_->address() : std::string();
+}
+
+void RuntimeCore::listen() {
+  value_or_throw(net::check_address_policy(options_.listen, !options_.token.empty()));
+  auto listener = value_or_throw(transport_->listen(
+      options_.listen, [self = boost::intrusive_ptr<RuntimeCore>(this)](
+                           std::unique_ptr<ByteStream> stream) { self->accept(std::move(stream)); }));
+  const std::scoped_lock lock(mutex_);
+  listener_ = std::move(listener);
+}
+
+void RuntimeCore::accept(std::unique_ptr<ByteStream> stream) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (stopping_) return;
+    if (peers_.size() >= kPeersMax) {
+      stream->close();
+      return;
+    }
+  }
+  Peer::start(boost::intrusive_ptr<RuntimeCore>(this), std::move(stream), net::Role::kAcceptor,
+              kHandshakeTimeout, {});
+}
+
+Result<NodeId> RuntimeCore::join(const std::string& address, Duration timeout) {
+  if (auto allowed = net::check_address_policy(address, !options_.token.empty()); !allowed) {
+    return fail(allowed.error());
+  }
+  if (current_place() != nullptr) {
+    return fail(ErrorCode::kInvalid, "join waits: do not call it from a handler");
+  }
+  struct Joining {
+    std::binary_semaphore done{0};
+    std::mutex mutex;
+    std::optional<Result<NodeId>> result;
+  };
+  auto joining = std::make_shared<Joining>();
+  const auto finish = [joining](Result<NodeId> result) {
+    const std::scoped_lock lock(joining->mutex);
+    if (joining->result) return;
+    joining->result = std::move(result);
+    joining->done.release();
+  };
+  const TimePoint start = clock().now();
+  const TimePoint deadline = timeout >= TimePoint::max() - start ? TimePoint::max() : start + timeout;
+  transport_->connect(
+      address, timeout,
+      [deadline, self = boost::intrusive_ptr<RuntimeCore>(this), finish](
+          Result<std::unique_ptr<ByteStream>> stream) {
+        if (!stream) return finish(fail(stream.error()));
+        const TimePoint now = self->clock().now();
+        Peer::start(self, std::move(*stream), net::Role::kInitiator,
+                    std::max<Duration>(deadline - now, 1ms), finish);
+      });
+  // Both the connecting and the handshake have this deadline, so the answer comes.
+  if (!executor_->wait(joining->done, kForever)) {
+    return fail(ErrorCode::kTimeout, "no answer from " + address + " in time");
+  }
+  const std::scoped_lock lock(joining->mutex);
+  return *joining->result;
+}
+
+std::shared_ptr<Peer> RuntimeCore::peer(const NodeId& node) const {
+  const std::scoped_lock lock(mutex_);
+  for (const auto& peer : peers_) {
+    if (peer->ready() && peer->node() == node) return peer;
+  }
+  return nullptr;
+}
+
+std::vector<PeerInfo> RuntimeCore::peers() const {
+  std::vector<PeerInfo> list;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& peer : peers_) {
+    if (peer->ready()) list.push_back(PeerInfo{peer->node(), peer->address()});
+  }
+  return list;
+}
+
+void RuntimeCore::peer_ready(const std::shared_ptr<Peer>& peer) {
+  std::vector<std::pair<std::uint64_t, Find>> waiting;
+  {
+    const std::scoped_lock lock(mutex_);
+    peers_.push_back(peer);
+    for (const auto& [id, find] : finds_) {
+      if (find.everywhere) waiting.emplace_back(id, find);
+    }
+  }
+  for (const auto& [id, find] : waiting) ask(*peer, id, find);
+}
+
+void RuntimeCore::peer_closed(const std::shared_ptr<Peer>& peer) {
+  const net::SessionStats session = peer->stats();
+  const std::scoped_lock lock(mutex_);
+  if (std::erase(peers_, peer) == 0) return;
+  closed_bytes_sent_ += session.bytes_sent;
+  closed_bytes_received_ += session.bytes_received;
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+void RuntimeCore::end_all(DownReason reason, bool kill) {
+  std::vector<boost::intrusive_ptr<ActorCell>> cells;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [number, cell] : cells_) cells.push_back(cell);
+  }
+  for (const auto& cell : cells) cell->end(reason, kill);
+}
+
+bool RuntimeCore::wait_until_empty() {
+  waiting_for_empty_.store(true);
+  if (living_.load() == 0) {
+    if (!waiting_for_empty_.exchange(false)) empty_.acquire();  // released meanwhile
+    return true;
+  }
+  if (executor_->wait(empty_, options_.drain_timeout)) return true;
+  if (waiting_for_empty_.exchange(false)) return false;
+  empty_.acquire();
+  return true;
+}
+
+void RuntimeCore::close_peers() {
+  std::vector<std::shared_ptr<Peer>> peers;
+  {
+    const std::scoped_lock lock(mutex_);
+    peers = peers_;
+  }
+  for (const auto& peer : peers) {
+    peer->close(Error{ErrorCode::kUnavailable, "the node shut down", {}});
+  }
+}
+
+void RuntimeCore::shutdown() {
+  std::unique_ptr<Listener> listener;
+  std::map<std::uint64_t, Find> finds;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (std::exchange(stopping_, true)) return;
+    listener = std::move(listener_);
+    finds.swap(finds_);
+  }
+  listener.reset();
+  for (auto& [id, find] : finds) {
+    timers().cancel(find.timer);
+    find.done(fail(ErrorCode::kCancelled, "the runtime shut down"));
+  }
+  end_all(DownReason::kShutdown, false);
+  if (!wait_until_empty()) {
+    end_all(DownReason::kShutdown, true);
+    if (!wait_until_empty()) {
+      report("shutdown waits for " + std::to_string(living_.load()) +
+             " actors whose handlers do not return");
+    }
+  }
+  close_peers();
+  deadlines_.stop();
+  transport_->stop();
+  executor_->stop();
+}
+
+bool RuntimeCore::stopping() const {
+  const std::scoped_lock lock(mutex_);
+  return stopping_;
+}
+
+Future<Down> RuntimeCore::monitor(const HandleRef& actor) {
+  auto state = boost::intrusive_ptr(
+      new FutureState<Down>(boost::intrusive_ptr<Domain>(static_cast<Domain*>(this))));
+  if (actor.get()->is_local()) {
+    static_cast<ActorCell*>(actor.get())->monitor([state](const Down& down) {
+      state->complete(Down(down));
+    });
+  } else {
+    const auto& remote = static_cast<const RemoteActor&>(*actor.get());
+    if (remote.peer()) {
+      remote.peer()->monitor(remote, state);
+    } else {
+      state->complete(Down{remote.id(), {}, DownReason::kNodeLost,
+                           Error{ErrorCode::kUnavailable, remote.describe(), {}}});
+    }
+  }
+  return Future<Down>(state);
+}
+
+}  // namespace muster::detail

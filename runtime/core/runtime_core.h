@@ -1,0 +1,121 @@
+#pragma once
+// What a Runtime owns: executor, transport, actors, names, peers. Cells, proxies and futures refer to
+// it, so it outlives the Runtime object; after shutdown() it only answers that it is gone.
+//
+// Threads: all members from any thread. Lock order: names and finds (mutex_) before nothing; no lock
+// is held while a callback, a completion or a send runs.
+
+#include <muster/runtime.h>
+
+#include <map>
+#include <mutex>
+#include <semaphore>
+#include <unordered_map>
+
+#include "runtime/core/actor_cell.h"
+#include "runtime/core/deadline_queue.h"
+
+namespace muster::detail {
+
+class Peer;
+
+class RuntimeCore final : public Domain {
+ public:
+  RuntimeCore(RuntimeOptions options, RuntimeSeams seams);
+  ~RuntimeCore() override;
+
+  // Domain:
+  Executor& executor() override { return *executor_; }
+  Place& place() override;
+  DeadlineQueue& deadlines() override { return deadlines_; }
+
+  const RuntimeOptions& options() const noexcept { return options_; }
+  Timers& timers() const noexcept { return transport_->timers(); }
+  const Clock& clock() const noexcept { return transport_->timers().clock(); }
+  NodeId node_id() const noexcept { return node_; }
+  std::string listen_address() const;
+  RuntimeStats stats() const;
+  std::vector<PeerInfo> peers() const;
+  Runtime* runtime() const noexcept { return runtime_; }
+  bool stopping() const;
+
+  void start(Runtime* runtime);
+  void shutdown();
+
+  // Actors
+  HandleRef new_cell(const ActorType& type, const SpawnOptions& options);
+  boost::intrusive_ptr<ActorCell> cell(std::uint64_t number) const;
+  void announce(ActorCell& cell);  // its name can be found from now on
+  void forget(ActorCell& cell);    // the cell died
+  void cell_ended();               // and its death is told
+  void count_dead_letter() noexcept { dead_letters_.fetch_add(1, std::memory_order_relaxed); }
+  void report(const std::string& line) const;
+
+  // Names
+  using Found = std::function<void(Result<HandleRef>)>;
+  /// Calls `done` once: with the actor when it appears, with kInvalid when it is of another type,
+  /// with kTimeout after `timeout`. `everywhere`: on peers too.
+  void find(const std::string& name, std::uint64_t type_hash, std::string_view type_name,
+            Duration timeout, bool everywhere, Found done);
+
+  // Peers
+  Result<NodeId> join(const std::string& address, Duration timeout);
+  std::shared_ptr<Peer> peer(const NodeId& node) const;
+  void peer_ready(const std::shared_ptr<Peer>& peer);
+  void peer_closed(const std::shared_ptr<Peer>& peer);
+  void peer_found(std::uint64_t find, Result<HandleRef> found);
+
+  Future<Down> monitor(const HandleRef& actor);
+
+ private:
+  class ExecutorPlace;
+  struct Find {
+    std::string name;
+    std::uint64_t type_hash = 0;
+    std::string type_name;
+    TimePoint deadline{};
+    bool everywhere = false;
+    TimerId timer = 0;
+    Found done;
+  };
+
+  void listen();
+  void accept(std::unique_ptr<ByteStream> stream);
+  Result<HandleRef> checked(ActorCell& cell, std::uint64_t type_hash,
+                            std::string_view type_name) const;
+  void finish_find(std::uint64_t id, Result<HandleRef> result);
+  void expire_find(std::uint64_t id);
+  void ask(Peer& peer, std::uint64_t id, const Find& find);
+  void end_all(DownReason reason, bool kill);
+  bool wait_until_empty();
+  void close_peers();
+
+  // Constant after construction:
+  RuntimeOptions options_;
+  const NodeId node_;
+  const std::shared_ptr<Transport> transport_;
+  const std::shared_ptr<Executor> executor_;
+  DeadlineQueue deadlines_;
+  const std::unique_ptr<ExecutorPlace> place_;
+  Runtime* runtime_ = nullptr;
+
+  std::atomic<std::uint64_t> dead_letters_{0};
+  std::atomic<std::uint64_t> last_actor_{0};
+  std::atomic<std::size_t> living_{0};  // cells whose end is not told yet
+  std::binary_semaphore empty_{0};
+  std::atomic<bool> waiting_for_empty_{false};
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_:
+  std::unique_ptr<Listener> listener_;
+  std::unordered_map<std::uint64_t, boost::intrusive_ptr<ActorCell>> cells_;
+  std::unordered_map<std::string, ActorCell*> names_;      // reserved from spawn to death
+  std::map<std::uint64_t, Find> finds_;
+  std::uint64_t last_find_ = 0;
+  std::vector<std::shared_ptr<Peer>> peers_;
+  std::uint64_t closed_bytes_sent_ = 0;
+  std::uint64_t closed_bytes_received_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace muster::detail

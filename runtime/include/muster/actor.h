@@ -1,0 +1,124 @@
+#pragma once
+/// Actors: plain classes whose methods other actors and threads call by message.
+///
+///     class Counter { public: explicit Counter(int start); int add(int n); };
+///     MUSTER_ACTOR(Counter, add);
+///
+/// A method may take values, const references, std::span<const number> and std::string_view; its
+/// result is a value, or a Task of one when the method waits. One message is handled at a time; while
+/// a Task handler is suspended the next message waits.
+///
+/// Threads: an actor's methods never run at the same time, and what one did is visible to the next,
+/// whichever threads they ran on.
+
+#include <muster/detail/method.h>
+#include <muster/future.h>
+#include <muster/handle.h>
+#include <muster/task.h>
+
+namespace muster {
+
+class Runtime;
+
+/// Cancels a send_after that has not been sent; copies name the same send.
+class ScheduledSend {
+ public:
+  ScheduledSend() = default;
+  ScheduledSend(boost::intrusive_ptr<detail::Domain> domain, TimerId id)
+      : domain_(std::move(domain)), id_(id) {}
+  /// True when the message was still waiting and will never be sent.
+  bool cancel();
+
+ private:
+  boost::intrusive_ptr<detail::Domain> domain_;
+  TimerId id_ = 0;
+};
+
+/// Waits without blocking a thread: `co_await sleep_for(10ms)`. Inside handlers and tasks only
+/// (kInvalid elsewhere). Ends early in kCancelled when the runtime shuts down.
+Future<void> sleep_for(Duration duration);
+
+/// The actor whose handler (or constructor) this thread is running. Every function here requires
+/// that there is one.
+namespace this_actor {
+
+namespace detail_ {
+detail::HandleRef self(const detail::ActorType& expected);
+detail::ActorRef& self_ref();
+ScheduledSend deliver_after(Duration delay, std::function<std::unique_ptr<detail::Message>()> make);
+}  // namespace detail_
+
+/// A handle to itself. Requires: the actor is an A. An actor that stores it keeps itself alive.
+template <class A>
+Handle<A> handle() {
+  return Handle<A>(detail_::self(detail::actor_type<A>()));
+}
+
+/// Sends to itself, at once: the way to work in slices. The message waits its turn in the mailbox.
+template <auto M, class... Args>
+void send(Args&&... args) {
+  using A = typename detail::MemberSignature<decltype(M)>::Class;
+  detail_::self(detail::actor_type<A>()).get()->deliver(
+      std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+}
+
+/// Sends to itself after `delay`. Does not keep the actor alive.
+template <auto M, class... Args>
+ScheduledSend send_after(Duration delay, Args&&... args) {
+  using A = typename detail::MemberSignature<decltype(M)>::Class;
+  auto arguments = std::make_shared<typename detail::MemberSignature<decltype(M)>::Arguments>(
+      std::forward<Args>(args)...);
+  return detail_::deliver_after(delay, [arguments] {
+    return std::make_unique<detail::CallMessage<A, M>>(std::move(*arguments), nullptr);
+  });
+}
+
+ActorId id();
+/// The time on the runtime's clock.
+TimePoint now();
+/// The runtime that the actor lives in.
+Runtime& runtime();
+/// Ends this actor after the messages already in its mailbox.
+void stop();
+
+}  // namespace this_actor
+
+/// Handles travel in messages; the receiver's copy keeps the actor alive while its node stays
+/// connected to the actor's.
+template <class A>
+struct Codec<Handle<A>> {
+  static constexpr bool wireable = true;
+  static void encode(Encoder& encoder, const Handle<A>& handle) {
+    if (!handle.valid()) return encoder.none();
+    encoder.actor(std::make_shared<detail::HandleRef>(handle.ref()));
+  }
+  static Handle<A> decode(Decoder& decoder) {
+    const auto ref = std::static_pointer_cast<detail::HandleRef>(decoder.actor());
+    return ref ? Handle<A>(*ref) : Handle<A>();
+  }
+};
+
+}  // namespace muster
+
+#define MUSTER_DETAIL_EXPAND(...) \
+  MUSTER_DETAIL_EXPAND3(MUSTER_DETAIL_EXPAND3(MUSTER_DETAIL_EXPAND3(__VA_ARGS__)))
+#define MUSTER_DETAIL_EXPAND3(...) \
+  MUSTER_DETAIL_EXPAND2(MUSTER_DETAIL_EXPAND2(MUSTER_DETAIL_EXPAND2(__VA_ARGS__)))
+#define MUSTER_DETAIL_EXPAND2(...) \
+  MUSTER_DETAIL_EXPAND1(MUSTER_DETAIL_EXPAND1(MUSTER_DETAIL_EXPAND1(__VA_ARGS__)))
+#define MUSTER_DETAIL_EXPAND1(...) __VA_ARGS__
+#define MUSTER_DETAIL_PARENS ()
+#define MUSTER_DETAIL_METHODS(Class, method, ...)        \
+  , ::muster::detail::MethodName<&Class::method>{#method} \
+  __VA_OPT__(MUSTER_DETAIL_METHODS_AGAIN MUSTER_DETAIL_PARENS(Class, __VA_ARGS__))
+#define MUSTER_DETAIL_METHODS_AGAIN() MUSTER_DETAIL_METHODS
+
+/// Makes `Class` an actor whose listed public methods can be called: at namespace scope, in the
+/// namespace of the class, where users of the class see it. The names of class and methods identify
+/// them on the wire. An overloaded method cannot be listed.
+#define MUSTER_ACTOR(Class, ...)                                                       \
+  constexpr auto muster_describe_actor([[maybe_unused]] const Class* tag) {            \
+    return ::muster::detail::describe_actor<Class>(#Class __VA_OPT__(                  \
+        MUSTER_DETAIL_EXPAND(MUSTER_DETAIL_METHODS(Class, __VA_ARGS__))));             \
+  }                                                                                    \
+  static_assert(true, "MUSTER_ACTOR is followed by a semicolon")

@@ -1,0 +1,174 @@
+#pragma once
+/// Messages and actor references as handles see them. Not for users.
+
+#include <muster/detail/function_ref.h>
+#include <muster/detail/future_state.h>
+#include <muster/ids.h>
+
+#include <coroutine>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace muster {
+class Encoder;
+class Decoder;
+
+namespace detail {
+
+/// A coroutine handler under way. Owned by the actor; destroying it destroys what it waits for.
+class HandlerRun {
+ public:
+  struct promise_type {
+    HandlerRun get_return_object() noexcept {
+      return HandlerRun(std::coroutine_handle<promise_type>::from_promise(*this));
+    }
+    std::suspend_never initial_suspend() const noexcept { return {}; }
+    std::suspend_always final_suspend() const noexcept { return {}; }
+    void return_void() const noexcept {}
+    void unhandled_exception() noexcept { failure = std::current_exception(); }
+    std::exception_ptr failure;
+  };
+
+  HandlerRun() = default;
+  explicit HandlerRun(std::coroutine_handle<promise_type> handle) noexcept : handle_(handle) {}
+  HandlerRun(HandlerRun&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  HandlerRun& operator=(HandlerRun&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+  ~HandlerRun() {
+    if (handle_) handle_.destroy();
+  }
+  bool suspended() const noexcept { return handle_ && !handle_.done(); }
+  /// What escaped the handler: only CheckFailure does.
+  std::exception_ptr failure() const noexcept { return handle_ ? handle_.promise().failure : nullptr; }
+
+ private:
+  std::coroutine_handle<promise_type> handle_ = nullptr;
+};
+
+/// Where one-way messages report what their handlers threw.
+class HandlerContext {
+ public:
+  virtual void one_way_failed(std::string_view method, const Error& error) = 0;
+
+ protected:
+  ~HandlerContext() = default;
+};
+
+/// One entry of a mailbox. Exactly one of invoke and reject is called, once.
+class Message {
+ public:
+  virtual ~Message() = default;
+  /// Runs the handler on `object`. Throws CheckFailure only. When the returned run is suspended the
+  /// message must outlive it, and reject() may then still be called to end the call.
+  virtual HandlerRun invoke(void* object, HandlerContext& context) = 0;
+  virtual void reject(const Error& cause) = 0;
+  /// Nobody waits for it: when it is rejected it is a dead letter.
+  virtual bool one_way() const noexcept = 0;
+  virtual std::string_view method() const noexcept = 0;
+
+  Message* next = nullptr;  // owned by the mailbox
+};
+
+/// The callee's end of a call from another node.
+class RemoteReply {
+ public:
+  virtual ~RemoteReply() = default;
+  virtual void result(FunctionRef<void(Encoder&)> encode) = 0;
+  virtual void error(const Error& error) = 0;
+};
+
+/// The caller's end of a call to another node.
+class PendingReply : public Shared<PendingReply> {
+ public:
+  virtual ~PendingReply() = default;
+  virtual void on_result(Decoder& result) = 0;
+  virtual void on_error(Error error) = 0;
+};
+
+struct MethodEntry {
+  std::string_view name;
+  std::uint64_t hash;
+  /// `reply` is null for one-way messages. Consumes it on success only.
+  Result<std::unique_ptr<Message>> (*decode)(Decoder& arguments, std::unique_ptr<RemoteReply>& reply);
+};
+
+struct ActorType {
+  std::string_view name;
+  std::uint64_t hash;
+  const MethodEntry* methods;
+  std::size_t method_count;
+  void (*destroy)(void* object) noexcept;
+  const MethodEntry* find(std::uint64_t method_hash) const noexcept {
+    for (std::size_t i = 0; i < method_count; ++i) {
+      if (methods[i].hash == method_hash) return &methods[i];
+    }
+    return nullptr;
+  }
+};
+
+/// What handles point at: an actor here (a cell) or the proxy of one on another node.
+/// Threads: all members from any thread.
+class ActorRef : public Shared<ActorRef> {
+ public:
+  virtual ~ActorRef() = default;
+  const ActorId& id() const noexcept { return id_; }
+  bool is_local() const noexcept { return local_; }
+  virtual boost::intrusive_ptr<Domain> domain() const = 0;
+  virtual std::string describe() const = 0;
+  virtual Duration default_timeout() const = 0;
+
+  /// Requires: is_local(). Puts the message into the mailbox, or rejects it with kOverloaded or the
+  /// cause of death.
+  virtual void deliver(std::unique_ptr<Message> message) = 0;
+  /// Requires: !is_local(). `pending` null: one way.
+  virtual void send_remote(std::uint64_t method, std::string_view method_name, Duration timeout,
+                           std::size_t argument_count, FunctionRef<void(Encoder&)> arguments,
+                           boost::intrusive_ptr<PendingReply> pending) = 0;
+  /// Ends the actor: after what is queued (graceful), or at once.
+  virtual void stop(bool kill) = 0;
+
+  void add_handle() noexcept { handles_.fetch_add(1, std::memory_order_relaxed); }
+  void drop_handle() {
+    if (handles_.fetch_sub(1, std::memory_order_acq_rel) == 1) last_handle_gone();
+  }
+  std::size_t handle_count() const noexcept { return handles_.load(std::memory_order_relaxed); }
+
+ protected:
+  ActorRef(ActorId id, bool local) : id_(id), local_(local) {}
+  virtual void last_handle_gone() = 0;
+
+ private:
+  const ActorId id_;
+  const bool local_;
+  std::atomic<std::size_t> handles_{0};
+};
+
+/// A counted handle, untyped.
+class HandleRef {
+ public:
+  HandleRef() = default;
+  explicit HandleRef(boost::intrusive_ptr<ActorRef> ref) : ref_(std::move(ref)) { add(); }
+  HandleRef(const HandleRef& other) : ref_(other.ref_) { add(); }
+  HandleRef(HandleRef&& other) noexcept : ref_(std::move(other.ref_)) {}
+  HandleRef& operator=(HandleRef other) noexcept {
+    ref_.swap(other.ref_);
+    return *this;
+  }
+  ~HandleRef() {
+    if (ref_) ref_->drop_handle();
+  }
+  ActorRef* get() const noexcept { return ref_.get(); }
+  const boost::intrusive_ptr<ActorRef>& ref() const noexcept { return ref_; }
+
+ private:
+  void add() const noexcept {
+    if (ref_) ref_->add_handle();
+  }
+  boost::intrusive_ptr<ActorRef> ref_;
+};
+
+}  // namespace detail
+}  // namespace muster

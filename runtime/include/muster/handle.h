@@ -1,0 +1,128 @@
+#pragma once
+/// Handle<A>: how one talks to an actor, wherever it lives.
+///
+/// Threads: a Handle is a value; distinct copies may be used from any threads. Lifetime: while a
+/// handle to a non-detached actor exists, the actor lives (docs/contract.md, clauses 4.x). A handle
+/// may outlive its Runtime: calls then fail with kUnavailable.
+
+#include <muster/detail/method.h>
+#include <muster/future.h>
+
+#include <optional>
+
+namespace muster {
+
+/// Choices for the calls made through one handle; see Handle::with.
+struct CallOptions {
+  /// The call ends in kTimeout when its result has not come by then; the handler may still run.
+  /// Unset: RuntimeOptions::call_timeout. kForever: no deadline.
+  std::optional<Duration> timeout = {};
+};
+
+template <class A>
+class Handle {
+ public:
+  using actor_type = A;
+
+  /// An empty handle: only valid(), assignment and comparison are allowed.
+  Handle() = default;
+  explicit Handle(detail::HandleRef ref, CallOptions options = {})
+      : ref_(std::move(ref)), options_(options) {}
+
+  bool valid() const noexcept { return ref_.get() != nullptr; }
+  ActorId id() const { return checked().id(); }
+  /// True when the actor lives in this process's runtime.
+  bool is_local() const { return checked().is_local(); }
+
+  /// Calls the method; the Future ends in its result, what it threw (kFailed), kTimeout at the
+  /// deadline, kOverloaded when the mailbox or connection is full (the handler does not run), or
+  /// kUnavailable when the actor or its node is gone. Messages from one thread or actor through any
+  /// of its handles to one actor are handled in the order they were sent. Never blocks.
+  template <auto M, class... Args>
+  Future<detail::ResultOf<M>> call(Args&&... args) const {
+    using Method = detail::MethodOf<A, M>;
+    using R = detail::ResultOf<M>;
+    check_arguments<M, Args...>();
+    auto& ref = checked();
+    auto state = boost::intrusive_ptr(new detail::FutureState<R>(ref.domain()));
+    const Duration timeout = options_.timeout.value_or(ref.default_timeout());
+    state->arm_deadline(timeout, Method::kName);
+    if (ref.is_local()) {
+      ref.deliver(std::make_unique<detail::CallMessage<A, M>>(state, std::forward<Args>(args)...));
+    } else {
+      send_remote<M>(ref, timeout, boost::intrusive_ptr(new detail::RemoteCall<R>(state)),
+                     std::forward<Args>(args)...);
+    }
+    return Future<R>(std::move(state));
+  }
+
+  /// Sends without waiting for any result. What cannot be delivered is a dead letter (counted in
+  /// RuntimeStats); what the handler throws is reported to RuntimeOptions::on_error there.
+  template <auto M, class... Args>
+  void send(Args&&... args) const {
+    check_arguments<M, Args...>();
+    auto& ref = checked();
+    if (ref.is_local()) {
+      ref.deliver(std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+    } else {
+      send_remote<M>(ref, kForever, nullptr, std::forward<Args>(args)...);
+    }
+  }
+
+  /// The same actor with other options for calls: `h.with({.timeout = 1s}).call<&A::m>()`.
+  Handle with(CallOptions options) const { return Handle(ref_, options); }
+
+  /// Ends the actor after what is in its mailbox now; later messages are rejected. Idempotent.
+  void stop() const { checked().stop(false); }
+  /// Ends the actor as soon as its running handler returns or suspends; what waits is rejected.
+  void kill() const { checked().stop(true); }
+
+  friend bool operator==(const Handle& a, const Handle& b) {
+    if (a.ref_.get() == nullptr || b.ref_.get() == nullptr) return a.ref_.get() == b.ref_.get();
+    return a.id() == b.id();
+  }
+  const detail::HandleRef& ref() const noexcept { return ref_; }
+
+ private:
+  template <auto M, class... Args>
+  static constexpr void check_arguments() {
+    using Signature = typename detail::MethodOf<A, M>::Signature;
+    static_assert(sizeof...(Args) == Signature::kArity,
+                  "wrong number of arguments for the method named in call<&Class::method>");
+    if constexpr (sizeof...(Args) == Signature::kArity) {
+      static_assert(Signature::template kAccepts<Args...>,
+                    "an argument does not convert to the parameter of the method named in "
+                    "call<&Class::method>");
+    }
+  }
+  template <auto M, class... Args>
+  static void send_remote(detail::ActorRef& ref, Duration timeout,
+                          boost::intrusive_ptr<detail::PendingReply> pending, Args&&... args) {
+    using Method = detail::MethodOf<A, M>;
+    using Signature = typename Method::Signature;
+    if constexpr (Signature::kTravels) {
+      typename Signature::Arguments arguments(std::forward<Args>(args)...);
+      ref.send_remote(
+          Method::kHash, Method::kName, timeout, Signature::kArity,
+          [&](Encoder& encoder) {
+            std::apply([&](auto&... values) { (encode_value(encoder, std::move(values)), ...); },
+                       arguments);
+          },
+          std::move(pending));
+    } else if (pending) {
+      pending->on_error(Error{ErrorCode::kInvalid,
+                              std::string(Method::kName) +
+                                  " takes or returns a type that cannot leave its process",
+                              {}});
+    }
+  }
+  detail::ActorRef& checked() const {
+    MUSTER_CHECK(ref_.get() != nullptr, "the Handle is empty");
+    return *ref_.get();
+  }
+
+  detail::HandleRef ref_;
+  CallOptions options_;
+};
+
+}  // namespace muster

@@ -1,0 +1,189 @@
+#pragma once
+/// Runtime: the home of actors in one process, alone or joined with others by TCP.
+///
+///     muster::Runtime rt;
+///     auto counter = rt.spawn<Counter>({.name = "hits"}, 40);
+///     int v = counter.call<&Counter::add>(2).get(1s);
+///
+/// Threads: all members may be called from any thread, from handlers too where not said otherwise.
+/// Lifetime: the destructor shuts down (see shutdown()); handles and futures may outlive it.
+
+#include <muster/actor.h>
+#include <muster/clock.h>
+#include <muster/executor.h>
+#include <muster/ids.h>
+#include <muster/transport.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+namespace detail {
+class RuntimeCore;
+}
+
+struct RuntimeOptions {
+  /// Threads that run actors; 0: one for each core.
+  unsigned threads = 0;
+  /// "host:port" to accept nodes at, port 0 for any free one; empty: do not listen. An address that
+  /// is not loopback requires `token`.
+  std::string listen = {};
+  /// The secret that joined nodes prove to each other that they know. Never sent.
+  std::string token = {};
+  /// Deadline of calls that name none; kForever for none.
+  Duration call_timeout = 60s;
+  /// Messages a mailbox holds before it rejects with kOverloaded.
+  std::size_t mailbox_capacity = 1 << 16;
+  /// A joined node that is silent for this long is taken for dead.
+  Duration peer_timeout = 4s;
+  /// Bytes that may wait to be written to one node before sends are rejected with kOverloaded.
+  std::size_t outstanding_bytes_max = std::size_t{1} << 30;
+  /// The largest single message accepted from a node.
+  std::size_t message_bytes_max = std::size_t{1} << 31;
+  /// How long shutdown lets actors finish what is in their mailboxes.
+  Duration drain_timeout = 5s;
+  /// Hears of failures that no caller hears of: what a one-way handler threw, an actor that crashed,
+  /// a connection that broke. Any thread; must not block. Default: one line on standard error.
+  std::function<void(const std::string& line)> on_error = {};
+};
+
+/// What a Runtime is built on; everything empty means production.
+struct RuntimeSeams {
+  std::shared_ptr<Executor> executor = {};    ///< default: a oneTBB arena
+  std::shared_ptr<Transport> transport = {};  ///< default: TCP
+  std::uint64_t seed = 0;                ///< of node identity; 0: from the operating system
+};
+
+struct SpawnOptions {
+  /// Unique among the living actors of the node; empty: none.
+  std::string name = {};
+  /// Lives until stopped, whether or not handles to it exist.
+  bool detached = false;
+  /// 0: RuntimeOptions::mailbox_capacity.
+  std::size_t mailbox_capacity = 0;
+};
+
+enum class DownReason : std::uint8_t {
+  kStopped = 1,   ///< stop() by a handle or by itself
+  kReleased = 2,  ///< the last handle went
+  kKilled = 3,    ///< kill()
+  kCrashed = 4,   ///< a MUSTER_CHECK failed in a handler
+  kShutdown = 5,  ///< its runtime shut down
+  kNodeLost = 6,  ///< the connection to its node ended
+};
+std::string_view to_string(DownReason reason) noexcept;
+
+/// Who died and why.
+struct Down {
+  ActorId actor = {};
+  std::string name = {};  ///< as given at spawn
+  DownReason reason = DownReason::kStopped;
+  Error cause = {};
+};
+
+struct RuntimeStats {
+  std::size_t actors = 0;           ///< alive now
+  std::uint64_t dead_letters = 0;   ///< one-way messages that were not handled
+  std::uint64_t bytes_sent = 0;     ///< on the wire, framing included, to all peers ever
+  std::uint64_t bytes_received = 0;
+};
+
+/// A node this one is connected with.
+struct PeerInfo {
+  NodeId node;
+  std::string address;  ///< "host:port" as this side sees it
+};
+
+class Runtime {
+ public:
+  /// Starts the threads and, when asked, listens. Throws Exception: kDenied for a listening address
+  /// beyond loopback without a token, kUnavailable when it cannot be bound, kInvalid for one that
+  /// does not parse.
+  explicit Runtime(RuntimeOptions options = {}, RuntimeSeams seams = {});
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  /// Makes an actor of class A from `args`. The constructor runs on this thread, inside this call.
+  /// Throws Exception: kInvalid when the name is taken, kCancelled after shutdown began; what the
+  /// constructor throws passes through.
+  template <class A, class... Args>
+  Handle<A> spawn(const SpawnOptions& options, Args&&... args) {
+    auto cell = new_cell(detail::actor_type<A>(), options);
+    construct(*cell.get(), [&]() -> void* { return new A(std::forward<Args>(args)...); });
+    return Handle<A>(std::move(cell));
+  }
+  template <class A>
+  Handle<A> spawn() {
+    return spawn<A>(SpawnOptions{});
+  }
+  /// As spawn, with every exception as an Error.
+  template <class A, class... Args>
+  Result<Handle<A>> try_spawn(const SpawnOptions& options, Args&&... args) {
+    try {
+      return spawn<A>(options, std::forward<Args>(args)...);
+    } catch (...) {
+      return fail(error_from_current_exception());
+    }
+  }
+
+  /// The actor called `name` on this node or a joined one, waiting for it to appear. kTimeout when
+  /// it does not, kInvalid when it is not an A. Blocks: in handlers use find_async.
+  template <class A>
+  Result<Handle<A>> find(const std::string& name, Duration timeout) {
+    return find_async<A>(name, timeout).result();
+  }
+  template <class A>
+  Future<Handle<A>> find_async(const std::string& name, Duration timeout) {
+    auto found = find_ref(name, detail::actor_type<A>(), timeout);
+    return std::move(found).then([](Result<detail::HandleRef> ref) {
+      return Handle<A>(value_or_throw(std::move(ref)));
+    });
+  }
+
+  /// Ends in who died and why, once, when the actor does (at once if it is dead).
+  template <class A>
+  Future<Down> monitor(const Handle<A>& actor) {
+    return monitor_ref(actor.ref());
+  }
+
+  /// Runs a task on the runtime's threads, in no actor. Requires: valid.
+  template <class T>
+  Future<T> run(Task<T> task);
+
+  /// Connects to the node that listens at `address` and gives its identity. kUnavailable when nobody
+  /// answers, kDenied for a wrong or missing token, kInvalid for another protocol or version. After
+  /// the connection ends nothing is retried. Blocks at most `timeout`; not in handlers.
+  Result<NodeId> join(const std::string& address, Duration timeout);
+
+  /// Where this node accepts others, with the real port; empty when it does not.
+  std::string listen_address() const;
+  NodeId node_id() const;
+  std::vector<PeerInfo> peers() const;
+  const Clock& clock() const;
+  RuntimeStats stats() const;
+
+  /// Refuses new work, lets actors finish their mailboxes within `drain_timeout`, ends them, closes
+  /// connections and joins all threads. Calls still open end in kCancelled or the cause of death.
+  /// Idempotent. Not from handlers.
+  void shutdown();
+
+  /// Private door for this library's other parts.
+  detail::RuntimeCore& core() const noexcept { return *core_; }
+
+ private:
+  detail::HandleRef new_cell(const detail::ActorType& type, const SpawnOptions& options);
+  void construct(detail::ActorRef& cell, detail::FunctionRef<void*()> make);
+  Future<detail::HandleRef> find_ref(const std::string& name, const detail::ActorType& type,
+                                     Duration timeout);
+  Future<Down> monitor_ref(const detail::HandleRef& actor);
+  boost::intrusive_ptr<detail::Domain> domain() const;
+
+  boost::intrusive_ptr<detail::RuntimeCore> core_;
+};
+
+}  // namespace muster
+
+#include <muster/detail/run_task.h>

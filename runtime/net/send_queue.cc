@@ -1,0 +1,155 @@
+#include "runtime/net/send_queue.h"
+
+#include <muster/error.h>
+
+#include <algorithm>
+
+#include "runtime/wire/messages.h"
+
+namespace muster::net {
+namespace {
+
+// Contiguous messages up to this size are copied into batches.
+constexpr std::size_t kBatchedBytesMax = 16 * 1024;
+constexpr std::size_t kBatchBytes = 64 * 1024;
+// A write takes at most about this much from the lanes above bulk.
+constexpr std::size_t kWriteBytes = 256 * 1024;
+constexpr std::size_t kSpareBatchesMax = 4;
+// Gather lists stay below what one system call takes.
+constexpr std::size_t kWriteSlicesMax = 64;
+
+}  // namespace
+
+void WriteOp::consume(std::size_t count) {
+  while (count > 0) {
+    wire::Slice& slice = slices_[next_];
+    const std::size_t part = std::min(count, slice.size());
+    slice = slice.subspan(part);
+    count -= part;
+    if (slice.empty()) ++next_;
+  }
+}
+
+void WriteOp::clear() {
+  batches_.clear();
+  messages_.clear();
+  slices_.clear();
+  next_ = 0;
+  payload_bytes_ = 0;
+}
+
+void SendQueue::push(wire::OutgoingMessage&& message) {
+  bytes_ += message.size();
+  if (message.lane() == wire::Lane::kControl) return push_piece(control_, std::move(message));
+  const std::uint64_t flow = message.flow();
+  const bool follows = flow != 0 && !bulk_flows_.empty() && bulk_flows_.contains(flow);
+  if (message.lane() == wire::Lane::kCalls && message.size() <= chunk_bytes_ && !follows) {
+    return push_piece(calls_, std::move(message));
+  }
+  if (flow != 0) ++bulk_flows_[flow];
+  auto bulk = std::make_unique<Bulk>();
+  bulk->message = std::move(message);
+  bulk_.push_back(std::move(bulk));
+}
+
+void SendQueue::push_piece(std::deque<Piece>& lane, wire::OutgoingMessage&& message) {
+  if (!message.contiguous() || message.size() > kBatchedBytesMax) {
+    lane.push_back({{}, std::move(message), false});
+    return;
+  }
+  const wire::Slice bytes = message.bytes();
+  if (lane.empty() || !lane.back().is_batch ||
+      lane.back().batch.size() + bytes.size() > kBatchBytes) {
+    lane.push_back({new_batch(), {}, true});
+  }
+  auto& batch = lane.back().batch;
+  batch.insert(batch.end(), bytes.begin(), bytes.end());
+}
+
+std::vector<std::byte> SendQueue::new_batch() {
+  if (spare_batches_.empty()) {
+    std::vector<std::byte> batch;
+    batch.reserve(4096);
+    return batch;
+  }
+  std::vector<std::byte> batch = std::move(spare_batches_.back());
+  spare_batches_.pop_back();
+  return batch;
+}
+
+bool SendQueue::take(WriteOp& op) {
+  for (auto& batch : op.batches_) {
+    if (spare_batches_.size() >= kSpareBatchesMax) break;
+    batch.clear();
+    spare_batches_.push_back(std::move(batch));
+  }
+  op.clear();
+  leaving_.reset();
+  // Moving a message moves its inline bytes: the slices are taken when all are in place.
+  op.messages_.reserve(kWriteSlicesMax);
+  take_pieces(control_, op);
+  take_pieces(calls_, op);
+  if (!bulk_.empty()) take_bulk(op);
+  bytes_ -= op.payload_bytes_;
+  return !op.slices_.empty();
+}
+
+void SendQueue::take_pieces(std::deque<Piece>& lane, WriteOp& op) {
+  while (!lane.empty() && op.payload_bytes_ < kWriteBytes &&
+         op.messages_.size() + op.batches_.size() < kWriteSlicesMax / 2) {
+    Piece& piece = lane.front();
+    if (piece.is_batch) {
+      op.payload_bytes_ += piece.batch.size();
+      op.slices_.emplace_back(piece.batch);
+      op.batches_.push_back(std::move(piece.batch));
+    } else {
+      op.payload_bytes_ += piece.message.size();
+      op.messages_.push_back(std::move(piece.message));
+      op.messages_.back().append_slices(op.slices_);
+    }
+    lane.pop_front();
+  }
+}
+
+void SendQueue::take_bulk(WriteOp& op) {
+  Bulk& bulk = *bulk_.front();
+  if (bulk.message.size() <= chunk_bytes_) {
+    op.payload_bytes_ += bulk.message.size();
+    op.messages_.push_back(std::move(bulk.message));
+    op.messages_.back().append_slices(op.slices_);
+    finish_bulk();
+    return;
+  }
+  if (bulk.stream == 0) {
+    if (++last_stream_ == 0) ++last_stream_;
+    bulk.stream = last_stream_;
+    bulk.message.append_slices(bulk.slices);
+  }
+  take_chunk(bulk, op);
+  if (bulk.sent == bulk.message.size()) finish_bulk();
+}
+
+// A chunk never spans two slices, so that its data can be written from where it lies.
+void SendQueue::take_chunk(Bulk& bulk, WriteOp& op) {
+  const wire::Slice slice = bulk.slices[bulk.slice];
+  const std::size_t size = std::min(chunk_bytes_, slice.size() - bulk.within);
+  const auto align = bulk.message.align_offset() % 64;
+  op.messages_.push_back(wire::encode_chunk({bulk.stream, static_cast<std::uint32_t>(align),
+                                             bulk.message.size(), bulk.sent,
+                                             slice.subspan(bulk.within, size)}));
+  op.messages_.back().append_slices(op.slices_);
+  op.payload_bytes_ += size;
+  bulk.sent += size;
+  bulk.within += size;
+  if (bulk.within == slice.size()) ++bulk.slice, bulk.within = 0;
+}
+
+void SendQueue::finish_bulk() {
+  leaving_ = std::move(bulk_.front());
+  bulk_.pop_front();
+  const std::uint64_t flow = leaving_->message.flow();
+  const auto found = bulk_flows_.find(flow);
+  if (flow != 0 && --found->second == 0) bulk_flows_.erase(found);
+}
+
+}  // namespace muster::net

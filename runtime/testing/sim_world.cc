@@ -1,0 +1,44 @@
+#include <muster/testing/sim_world.h>
+
+namespace muster::testing {
+
+SimWorld::SimWorld(std::uint64_t seed, LinkOptions link)
+    : seed_(seed),
+      scheduler_(timers_, mix_seed(seed, 1)),
+      network_(mix_seed(seed, 2), timers_, link) {}
+
+SimWorld::~SimWorld() {
+  nodes_.clear();
+  crashed_.clear();
+}
+
+Runtime& SimWorld::start(const std::string& name, RuntimeOptions options) {
+  MUSTER_CHECK(!nodes_.contains(name), name);
+  // The simulated network has no addresses beyond loopback, so the rule of the door wants a token.
+  if (options.token.empty()) options.token = "simulation";
+  if (!options.on_error) options.on_error = [](const std::string&) {};
+  RuntimeSeams seams;
+  seams.executor = scheduler_.make_executor();
+  seams.transport = network_.make_transport(name);
+  seams.seed = mix_seed(seed_, 100 + ++started_);
+  Node node{seams.executor, std::make_unique<Runtime>(std::move(options), std::move(seams))};
+  return *nodes_.emplace(name, std::move(node)).first->second.runtime;
+}
+
+void SimWorld::crash(const std::string& name) {
+  const auto found = nodes_.find(name);
+  MUSTER_CHECK(found != nodes_.end(), name);
+  network_.crash(name);
+  scheduler_.freeze(*found->second.executor);
+  crashed_.push_back(std::move(found->second));
+  nodes_.erase(found);
+}
+
+void SimWorld::shutdown(const std::string& name) {
+  const auto found = nodes_.find(name);
+  MUSTER_CHECK(found != nodes_.end(), name);
+  found->second.runtime.reset();
+  nodes_.erase(found);
+}
+
+}  // namespace muster::testing

@@ -1,0 +1,223 @@
+// Encoders of every kind of frame.
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/wire/messages.h"
+#include "runtime/wire/value_state.h"
+
+namespace muster::wire {
+namespace {
+
+// 29 bits of list length, a zero at the end.
+capnp::Text::Reader text(const std::string& value) { return {value.c_str(), value.size()}; }
+
+capnp::Data::Reader as_data(Slice bytes) {
+  return {reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()};
+}
+
+// Long texts of errors are cut: they must fit into the frames of any peer.
+constexpr std::size_t kErrorTextMax = 16 * 1024;
+
+void fill(protocol::Error::Builder out, const Error& error) {
+  out.setCode(static_cast<std::uint16_t>(error.code));
+  out.setMessage(text(error.message.substr(0, kErrorTextMax)));
+  if (!error.type.empty()) out.setType(text(error.type.substr(0, kErrorTextMax)));
+}
+
+void fill(protocol::ActorRef::Builder out, const WireActor& actor) {
+  out.setNodeHi(actor.node_hi);
+  out.setNodeLo(actor.node_lo);
+  out.setActor(actor.actor);
+  out.setIncarnation(actor.incarnation);
+  out.setAddress(text(actor.address));
+}
+
+void fill(protocol::Hello::Builder out, const HelloFrame& hello) {
+  out.setProtocol(text(hello.protocol));
+  out.setMinVersion(hello.version_min);
+  out.setMaxVersion(hello.version_max);
+  out.setNodeHi(hello.node_hi);
+  out.setNodeLo(hello.node_lo);
+  out.setIncarnation(hello.incarnation);
+  out.setListenAddress(text(hello.listen_address));
+  out.setAuthenticates(hello.authenticates);
+  out.setNonce(as_data(Slice(hello.nonce)));
+  out.setMaxMessageBytes(hello.message_bytes_max);
+  out.setSoftware(text(hello.software));
+}
+
+std::uint64_t micros_up(Duration d) {
+  if (d <= Duration::zero()) return 0;
+  return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::microseconds>(d).count());
+}
+
+// Builds one frame of the control lane, or of the calls lane in a flow.
+template <class Fill>
+OutgoingMessage build(Lane lane, std::uint64_t flow, Fill&& fill_frame) {
+  MessageAssembler assembler;
+  fill_frame(assembler.root());
+  return assembler.finish(lane, flow);
+}
+
+// An exception of Cap'n Proto while building is a value that cannot be represented.
+template <class Build>
+OutgoingMessage translated(Build&& build_message) {
+  try {
+    return build_message();
+  } catch (const kj::Exception& e) {
+    throw Exception(Error{ErrorCode::kInvalid,
+                          std::string("a value cannot travel: ") + e.getDescription().cStr(), {}});
+  }
+}
+
+}  // namespace
+
+OutgoingMessage encode_hello(const HelloFrame& hello) {
+  return build(Lane::kControl, 0, [&](auto frame) { fill(frame.initHello(), hello); });
+}
+
+OutgoingMessage encode_challenge(const HelloFrame& challenge) {
+  return build(Lane::kControl, 0, [&](auto frame) { fill(frame.initChallenge(), challenge); });
+}
+
+OutgoingMessage encode_proof(Slice mac) {
+  return build(Lane::kControl, 0, [&](auto frame) { frame.initProof().setMac(as_data(mac)); });
+}
+
+OutgoingMessage encode_ready(Slice mac) {
+  return build(Lane::kControl, 0, [&](auto frame) { frame.initReady().setMac(as_data(mac)); });
+}
+
+OutgoingMessage encode_reject(const Error& error) {
+  return build(Lane::kControl, 0, [&](auto frame) { fill(frame.initReject(), error); });
+}
+
+OutgoingMessage encode_goodbye(const Error& reason) {
+  return build(Lane::kControl, 0, [&](auto frame) { fill(frame.initGoodbye(), reason); });
+}
+
+OutgoingMessage encode_heartbeat() {
+  return build(Lane::kControl, 0, [&](auto frame) { frame.setHeartbeat(); });
+}
+
+OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorExchange* exchange,
+                            EncodeValues values) {
+  return translated([&] {
+    MessageAssembler assembler;
+    auto call = assembler.root().initCall();
+    call.setCallId(header.call_id);
+    call.setActor(header.actor);
+    call.setMethod(header.method);
+    call.setTimeoutMicros(micros_up(header.timeout));
+    call.setIncarnation(header.incarnation);
+    EncoderState state{assembler, exchange, nullptr};
+    state.levels.push_back({call.initArguments(static_cast<unsigned>(count)), 0});
+    Encoder encoder(state);
+    values(encoder);
+    MUSTER_CHECK(state.levels.size() == 1 && state.levels[0].next == count, count);
+    return assembler.finish(Lane::kCalls, header.actor);
+  });
+}
+
+OutgoingMessage encode_result(std::uint64_t call_id, ActorExchange* exchange, EncodeValues value) {
+  return translated([&] {
+    MessageAssembler assembler;
+    auto reply = assembler.root().initReply();
+    reply.setCallId(call_id);
+    EncoderState state{assembler, exchange, reply.initResult()};
+    Encoder encoder(state);
+    value(encoder);
+    MUSTER_CHECK(state.levels.empty() && state.single_used, state.levels.size());
+    return assembler.finish(Lane::kCalls);
+  });
+}
+
+OutgoingMessage encode_error(std::uint64_t call_id, const Error& error) {
+  return build(Lane::kCalls, 0, [&](auto frame) {
+    auto reply = frame.initReply();
+    reply.setCallId(call_id);
+    fill(reply.initError(), error);
+  });
+}
+
+OutgoingMessage encode_release(const ReleaseFrame& release) {
+  return build(Lane::kCalls, release.actor, [&](auto frame) {
+    auto out = frame.initRelease();
+    out.setActor(release.actor);
+    out.setCount(release.count);
+  });
+}
+
+OutgoingMessage encode_find(const FindFrame& find) {
+  return build(Lane::kCalls, 0, [&](auto frame) {
+    auto out = frame.initFind();
+    out.setRequestId(find.request_id);
+    out.setName(text(find.name));
+    out.setTypeHash(find.type_hash);
+    out.setWaitMicros(micros_up(find.wait));
+  });
+}
+
+OutgoingMessage encode_found(const FoundFrame& found) {
+  return build(Lane::kCalls, 0, [&](auto frame) {
+    auto out = frame.initFound();
+    out.setRequestId(found.request_id);
+    if (found.actor) {
+      fill(out.initActor(), *found.actor);
+    } else {
+      fill(out.initError(), found.actor.error());
+    }
+  });
+}
+
+OutgoingMessage encode_monitor(const MonitorFrame& monitor) {
+  return build(Lane::kCalls, monitor.actor, [&](auto frame) {
+    auto out = frame.initMonitor();
+    out.setRequestId(monitor.request_id);
+    out.setActor(monitor.actor);
+  });
+}
+
+OutgoingMessage encode_down(const DownFrame& down) {
+  return build(Lane::kCalls, 0, [&](auto frame) {
+    auto out = frame.initDown();
+    out.setRequestId(down.request_id);
+    out.setReason(down.reason);
+    fill(out.initError(), down.error);
+  });
+}
+
+OutgoingMessage encode_stop(const StopFrame& stop) {
+  return build(Lane::kCalls, stop.actor, [&](auto frame) {
+    auto out = frame.initStop();
+    out.setActor(stop.actor);
+    out.setKill(stop.kill);
+  });
+}
+
+OutgoingMessage encode_cancel(std::uint64_t call_id, std::uint64_t actor) {
+  return build(Lane::kCalls, actor,
+               [&](auto frame) { frame.initCancel().setCallId(call_id); });
+}
+
+OutgoingMessage encode_chunk(const ChunkFrame& chunk) {
+  MessageAssembler assembler;
+  auto out = assembler.root().initChunk();
+  out.setStream(chunk.stream);
+  out.setAlignOffset(chunk.align_offset);
+  out.setTotal(chunk.total);
+  out.setOffset(chunk.offset);
+  const bool refer = chunk.data.size() >= kExternalBytesMin &&
+                     reinterpret_cast<std::uintptr_t>(chunk.data.data()) % 8 == 0;
+  if (refer) {
+    assembler.externals().push_back({chunk.data, nullptr});
+    out.adoptData(
+        assembler.builder().getOrphanage().referenceExternalData(as_data(chunk.data)));
+  } else {
+    out.setData(as_data(chunk.data));
+  }
+  return assembler.finish(Lane::kBulk);
+}
+
+}  // namespace muster::wire

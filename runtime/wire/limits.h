@@ -1,0 +1,19 @@
+#pragma once
+// What a connection accepts, checked before anything is allocated for it.
+
+#include <muster/error.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace muster::wire {
+
+struct Limits {
+  std::size_t message_bytes_max = std::size_t{4} << 30;  // of one message, in chunks or not
+  std::uint32_t segments_max = 64;
+  std::uint32_t nesting_max = 64;  // lists and structs inside one another
+  // How often over a reader may walk a message's bytes, where pointers share targets.
+  std::uint32_t traversal_factor = 2;
+};
+
+}  // namespace muster::wire

@@ -1,0 +1,183 @@
+// Parsers of every kind of frame.
+
+#include <limits>
+
+#include "runtime/wire/messages.h"
+#include "runtime/wire/value_state.h"
+
+namespace muster::wire {
+namespace {
+
+std::string string(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
+
+Slice slice(capnp::Data::Reader data) {
+  return {reinterpret_cast<const std::byte*>(data.begin()), data.size()};
+}
+
+// Runs `get` on the root, which must be of one of `kinds`.
+template <class T, class Get>
+Result<T> parse(const IncomingMessage& message, std::initializer_list<FrameKind> kinds, Get&& get) {
+  const auto described = [&] { return std::string(to_string(*kinds.begin())); };
+  try {
+    bool expected = false;
+    for (const FrameKind kind : kinds) expected = expected || message.kind() == kind;
+    if (!expected) {
+      return fail(ErrorCode::kCorrupt, "expected a " + described() + " frame, found " +
+                                           std::string(to_string(message.kind())));
+    }
+    FlatReader reader(message);
+    return get(reader.getRoot<protocol::Frame>());
+  } catch (const kj::Exception& e) {
+    return fail(ErrorCode::kCorrupt,
+                "a " + described() + " frame cannot be read: " + e.getDescription().cStr());
+  }
+}
+
+Error read(protocol::Error::Reader in) {
+  const std::uint16_t code = in.getCode();
+  const bool known = code >= static_cast<std::uint16_t>(ErrorCode::kInvalid) &&
+                     code <= static_cast<std::uint16_t>(ErrorCode::kInternal);
+  return Error{known ? static_cast<ErrorCode>(code) : ErrorCode::kInternal,
+               string(in.getMessage()), string(in.getType())};
+}
+
+Duration from_micros(std::uint64_t micros) {
+  constexpr std::uint64_t kMax = std::numeric_limits<Duration::rep>::max() / 1000;
+  return std::chrono::microseconds(static_cast<std::int64_t>(std::min(micros, kMax)));
+}
+
+}  // namespace
+
+Result<HelloFrame> parse_hello(const IncomingMessage& message) {
+  return parse<HelloFrame>(
+      message, {FrameKind::kHello, FrameKind::kChallenge}, [](protocol::Frame::Reader frame) {
+        const auto in = frame.isHello() ? frame.getHello() : frame.getChallenge();
+        HelloFrame out;
+        out.protocol = string(in.getProtocol());
+        out.version_min = in.getMinVersion();
+        out.version_max = in.getMaxVersion();
+        out.node_hi = in.getNodeHi();
+        out.node_lo = in.getNodeLo();
+        out.incarnation = in.getIncarnation();
+        out.listen_address = string(in.getListenAddress());
+        out.authenticates = in.getAuthenticates();
+        const Slice nonce = slice(in.getNonce());
+        out.nonce.assign(nonce.begin(), nonce.end());
+        out.message_bytes_max = in.getMaxMessageBytes();
+        out.software = string(in.getSoftware());
+        return out;
+      });
+}
+
+Result<std::vector<std::byte>> parse_proof(const IncomingMessage& message) {
+  return parse<std::vector<std::byte>>(
+      message, {FrameKind::kProof, FrameKind::kReady}, [](protocol::Frame::Reader frame) {
+        const auto in = frame.isProof() ? frame.getProof() : frame.getReady();
+        const Slice mac = slice(in.getMac());
+        return std::vector<std::byte>(mac.begin(), mac.end());
+      });
+}
+
+Result<Error> parse_error(const IncomingMessage& message) {
+  return parse<Error>(message, {FrameKind::kReject, FrameKind::kGoodbye},
+                      [](protocol::Frame::Reader frame) {
+                        return read(frame.isReject() ? frame.getReject() : frame.getGoodbye());
+                      });
+}
+
+Result<CallHeader> parse_call(const IncomingMessage& message) {
+  return parse<CallHeader>(message, {FrameKind::kCall}, [](protocol::Frame::Reader frame) {
+    const auto in = frame.getCall();
+    return CallHeader{in.getCallId(), in.getActor(), in.getMethod(),
+                      from_micros(in.getTimeoutMicros()), in.getIncarnation()};
+  });
+}
+
+Result<ReplyHeader> parse_reply(const IncomingMessage& message) {
+  return parse<ReplyHeader>(message, {FrameKind::kReply}, [](protocol::Frame::Reader frame) {
+    const auto in = frame.getReply();
+    ReplyHeader out{in.getCallId(), !in.isResult(), {}};
+    if (in.isError()) out.error = read(in.getError());
+    if (out.is_error && !in.isError()) {
+      out.error = {ErrorCode::kInvalid, "a reply of a kind this version does not know", {}};
+    }
+    return out;
+  });
+}
+
+Result<ReleaseFrame> parse_release(const IncomingMessage& message) {
+  return parse<ReleaseFrame>(message, {FrameKind::kRelease}, [](protocol::Frame::Reader frame) {
+    const auto in = frame.getRelease();
+    return ReleaseFrame{in.getActor(), in.getCount()};
+  });
+}
+
+Result<FindFrame> parse_find(const IncomingMessage& message) {
+  return parse<FindFrame>(message, {FrameKind::kFind}, [](protocol::Frame::Reader frame) {
+    const auto in = frame.getFind();
+    return FindFrame{in.getRequestId(), string(in.getName()), in.getTypeHash(),
+                     from_micros(in.getWaitMicros())};
+  });
+}
+
+Result<FoundFrame> parse_found(const IncomingMessage& message) {
+  return parse<FoundFrame>(message, {FrameKind::kFound}, [](protocol::Frame::Reader frame) {
+    const auto in = frame.getFound();
+    FoundFrame out{in.getRequestId(), WireActor{}};
+    if (in.isActor()) {
+      const auto actor = in.getActor();
+      out.actor = WireActor{actor.getNodeHi(), actor.getNodeLo(), actor.getActor(),
+                            actor.getIncarnation(), string(actor.getAddress())};
+    } else if (in.isError()) {
+      out.actor = tl::unexpected<Error>(read(in.getError()));
+    } else {
+      out.actor = fail(ErrorCode::kInvalid, "an answer of a kind this version does not know");
+    }
+    return out;
+  });
+}
+
+Result<MonitorFrame> parse_monitor(const IncomingMessage& message) {
+  return parse<MonitorFrame>(message, {FrameKind::kMonitor}, [](protocol::Frame::Reader frame) {
+    const auto in = frame.getMonitor();
+    return MonitorFrame{in.getRequestId(), in.getActor()};
+  });
+}
+
+Result<DownFrame> parse_down(const IncomingMessage& message) {
+  return parse<DownFrame>(message, {FrameKind::kDown}, [](protocol::Frame::Reader frame) {
+    const auto in = frame.getDown();
+    return DownFrame{in.getRequestId(), in.getReason(), read(in.getError())};
+  });
+}
+
+Result<StopFrame> parse_stop(const IncomingMessage& message) {
+  return parse<StopFrame>(message, {FrameKind::kStop}, [](protocol::Frame::Reader frame) {
+    const auto in = frame.getStop();
+    return StopFrame{in.getActor(), in.getKill()};
+  });
+}
+
+Result<std::uint64_t> parse_cancel(const IncomingMessage& message) {
+  return parse<std::uint64_t>(message, {FrameKind::kCancel}, [](protocol::Frame::Reader frame) {
+    return frame.getCancel().getCallId();
+  });
+}
+
+Result<ChunkFrame> parse_chunk(const IncomingMessage& message) {
+  return parse<ChunkFrame>(message, {FrameKind::kChunk}, [](protocol::Frame::Reader frame) {
+    const auto in = frame.getChunk();
+    return ChunkFrame{in.getStream(), in.getAlignOffset(), in.getTotal(), in.getOffset(),
+                      slice(in.getData())};
+  });
+}
+
+Decoder arguments(const IncomingMessage& message, ActorExchange* exchange) {
+  return Decoder(DecoderSource{message, exchange, true});
+}
+
+Decoder result(const IncomingMessage& message, ActorExchange* exchange) {
+  return Decoder(DecoderSource{message, exchange, false});
+}
+
+}  // namespace muster::wire

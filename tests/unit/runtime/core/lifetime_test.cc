@@ -1,0 +1,133 @@
+#include "unit/runtime/core/fixture.h"
+
+namespace muster::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class LifetimeTest : public WorldTest {};
+INSTANTIATE_TEST_SUITE_P(Places, LifetimeTest, ::testing::Values(Place::kLocal, Place::kRemote),
+                         place_name);
+
+// contract 4.2
+TEST_P(LifetimeTest, ActorEndsWhenItsLastHandleGoesAfterWhatItWasSent) {
+  auto counter = spawn(1);
+  auto down = caller.monitor(counter);
+  world.run_for(10ms);
+  EXPECT_EQ(home->stats().actors, 1U);
+  auto last = counter.call<&Counter::add>(1);
+  counter = {};
+  EXPECT_EQ(last.get(1s), 2);
+  const Down end = down.get(1s);
+  EXPECT_EQ(end.reason, DownReason::kReleased);
+  EXPECT_EQ(home->stats().actors, 0U);
+}
+
+// contract 4.2
+TEST_P(LifetimeTest, DetachedActorLivesWithoutHandles) {
+  auto counter = spawn(1, "kept", {.detached = true});
+  counter = {};
+  world.run_for(1s);
+  EXPECT_EQ(value_or_throw(caller.find<Counter>("kept", 1s)).call<&Counter::value>().get(1s), 1);
+}
+
+// contract 4.3
+TEST_P(LifetimeTest, StopDrainsAndKillDoesNot) {
+  const auto stopped = spawn(0, "stopped");
+  auto before = stopped.call<&Counter::add>(1);
+  stopped.stop();
+  auto after = stopped.call<&Counter::add>(1);
+  EXPECT_EQ(before.get(1s), 1);
+  EXPECT_THAT(error_of(std::move(after), 1s), HasSubstr("was stopped"));
+
+  const auto killed = spawn(0, "killed");
+  auto down = caller.monitor(killed);
+  killed.kill();
+  EXPECT_EQ(down.get(1s).reason, DownReason::kKilled);
+  EXPECT_EQ(code_of(killed.call<&Counter::add>(1), 1s), ErrorCode::kUnavailable);
+}
+
+TEST_P(LifetimeTest, ActorStopsItself) {
+  const auto counter = spawn(0);
+  auto down = caller.monitor(counter);
+  counter.call<&Counter::leave>().get(1s);
+  EXPECT_EQ(down.get(1s).reason, DownReason::kStopped);
+}
+
+// contract 4.4, 4.5
+TEST_P(LifetimeTest, FailedCheckEndsTheActorAndTellsCallersAndMonitors) {
+  const auto counter = spawn(9);
+  auto down = caller.monitor(counter);
+  EXPECT_THAT(error_of(counter.call<&Counter::check>(5), 1s),
+              HasSubstr("crashed: " ));
+  const Down end = down.get(1s);
+  EXPECT_EQ(end.reason, DownReason::kCrashed);
+  EXPECT_THAT(end.cause.message, HasSubstr("check failed: value_ < limit (9, 5)"));
+}
+
+// contract 4.5
+TEST_P(LifetimeTest, MonitorOfADeadActorHearsAtOnce) {
+  const auto counter = spawn(0);
+  auto first = caller.monitor(counter);
+  counter.kill();
+  first.get(1s);
+  auto down = caller.monitor(counter);
+  EXPECT_EQ(down.get(1s).actor, counter.id());
+}
+
+// contract 6.2, 6.3
+TEST(ShutdownTest, EndsCallsUnderWayWithTheCause) {
+  muster::testing::SimWorld world(test_seed());
+  auto& node = world.start("node", {.drain_timeout = 100ms});
+  const auto counter = node.spawn<Counter>({}, 1);
+  auto napping = counter.call<&Counter::nap>(1h);
+  world.run_for(1ms);
+  world.shutdown("node");
+  EXPECT_THAT(error_of(std::move(napping)), HasSubstr("its runtime shut down"));
+}
+
+// contract 6.2
+TEST(ShutdownTest, DrainsMailboxesFirst) {
+  muster::testing::SimWorld world(test_seed());
+  auto& node = world.start("node");
+  const auto counter = node.spawn<Counter>({}, 0);
+  std::vector<Future<int>> sums;
+  for (int i = 0; i < 50; ++i) sums.push_back(counter.call<&Counter::add>(1));
+  world.shutdown("node");
+  EXPECT_EQ(sums.back().get(), 50);
+}
+
+class Fragile {
+ public:
+  explicit Fragile(int n) {
+    if (n < 0) throw std::invalid_argument("n is negative");
+    this_actor::send<&Fragile::hello>();
+  }
+  void hello() { greeted_ = true; }
+  bool greeted() const { return greeted_; }
+
+ private:
+  bool greeted_ = false;
+};
+MUSTER_ACTOR(Fragile, hello, greeted);
+
+// contract 4.1
+TEST(SpawnTest, ConstructorsExceptionReachesTheSpawnerAndFreesTheName) {
+  muster::testing::SimWorld world(test_seed());
+  auto& node = world.start("node");
+  EXPECT_THROW(static_cast<void>(node.spawn<Fragile>({.name = "f"}, -1)), std::invalid_argument);
+  const auto failed = node.try_spawn<Fragile>({.name = "f"}, -1);
+  EXPECT_EQ(failed.error(), (Error{ErrorCode::kFailed, "n is negative", "std::invalid_argument"}));
+  EXPECT_EQ(node.stats().actors, 0U);
+  EXPECT_TRUE(node.try_spawn<Fragile>({.name = "f"}, 1));
+}
+
+// contract 4.1
+TEST(SpawnTest, ConstructorMaySendToItself) {
+  muster::testing::SimWorld world(test_seed());
+  const auto fragile = world.start("node").spawn<Fragile>({}, 1);
+  EXPECT_TRUE(fragile.call<&Fragile::greeted>().get(1s));
+}
+
+}  // namespace
+}  // namespace muster::test

@@ -1,0 +1,155 @@
+// What leaves in which order, looked at through the reader of the other side.
+
+#include "runtime/net/send_queue.h"
+
+#include <cstring>
+
+#include "tests/unit/runtime/net/net_fixture.h"
+
+namespace muster::net {
+namespace {
+
+constexpr std::size_t kChunk = 4096;
+
+class SendQueueTest : public ::testing::Test {
+ protected:
+  // Takes one write after the other, feeding the bytes to a reader.
+  bool take_one() {
+    if (!queue.take(op)) return false;
+    while (!op.done()) {
+      const wire::Slice s = op.rest().front();
+      std::size_t at = 0;
+      while (at < s.size()) {
+        const auto into = reader.target();
+        const std::size_t n = std::min(into.size(), s.size() - at);
+        std::memcpy(into.data(), s.data() + at, n);
+        at += n;
+        EXPECT_TRUE(reader.commit(n, [this](wire::IncomingMessage&& m) {
+          order.push_back(m.kind() == wire::FrameKind::kHeartbeat ? 0 : call_id(m));
+          return true;
+        }));
+      }
+      op.consume(s.size());
+    }
+    return true;
+  }
+  void take_all() {
+    while (take_one()) {
+    }
+  }
+
+  SendQueue queue{kChunk};
+  WriteOp op;
+  wire::FrameReader reader{wire::Limits()};
+  std::vector<std::uint64_t> order;  // call ids; 0 is a heartbeat
+};
+
+using Order = std::vector<std::uint64_t>;
+
+TEST_F(SendQueueTest, EmptyQueueGivesNothing) {
+  EXPECT_FALSE(queue.take(op));
+  EXPECT_TRUE(op.done());
+}
+
+TEST_F(SendQueueTest, SmallMessagesLeaveInOneSlice) {
+  for (std::uint64_t i = 1; i <= 100; ++i) queue.push(call(1, i));
+  ASSERT_TRUE(queue.take(op));
+  EXPECT_EQ(op.rest().size(), 1u);
+}
+
+TEST_F(SendQueueTest, ControlOvertakesCallsAndBulk) {
+  queue.push(call(1, 1, 20000));
+  queue.push(call(2, 2));
+  queue.push(wire::encode_heartbeat());
+  take_all();
+  EXPECT_EQ(order, (Order{0, 2, 1}));
+}
+
+TEST_F(SendQueueTest, CallsToOthersOvertakeABulkMessage) {
+  queue.push(call(1, 1, 40000));
+  ASSERT_TRUE(take_one());
+  queue.push(call(2, 2));
+  queue.push(wire::encode_heartbeat());
+  take_all();
+  EXPECT_EQ(order, (Order{0, 2, 1}));
+}
+
+TEST_F(SendQueueTest, CallsOfTheSameFlowFollowTheirBulkMessage) {
+  queue.push(call(1, 1, 40000));
+  queue.push(call(1, 2));
+  queue.push(call(2, 3));
+  queue.push(call(1, 4, 9000));
+  queue.push(call(1, 5));
+  take_all();
+  EXPECT_EQ(order, (Order{3, 1, 2, 4, 5}));
+}
+
+TEST_F(SendQueueTest, FlowLeavesTheBulkLaneOnceDrained) {
+  queue.push(call(1, 1, 40000));
+  take_all();
+  queue.push(call(2, 2, 40000));
+  queue.push(call(1, 3));
+  take_all();
+  EXPECT_EQ(order, (Order{1, 3, 2}));
+}
+
+TEST_F(SendQueueTest, FlowOrderHoldsForAnySequence) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    Random random(seed);
+    order.clear();
+    std::map<std::uint64_t, std::uint64_t> last;
+    std::uint64_t id = 0, total = 0;
+    const auto check = [&] {
+      for (const std::uint64_t x : order) {
+        const std::uint64_t flow = x % 4 + 1;
+        EXPECT_GT(x, last[flow]) << "seed " << seed;
+        last[flow] = x;
+      }
+      total += order.size();
+      order.clear();
+    };
+    for (int i = 0; i < 60; ++i) {
+      ++id;
+      queue.push(call(id % 4 + 1, id, random.below(3) == 0 ? 3000 + random.below(15000) : 10));
+      if (random.below(2) == 0) take_one();
+      check();
+    }
+    take_all();
+    check();
+    EXPECT_EQ(total, id) << "seed " << seed;
+    EXPECT_EQ(queue.bytes(), 0u);
+  }
+}
+
+TEST_F(SendQueueTest, ChunkSizeLimitHoldsToTheWord) {
+  for (const int delta : {-8, 0, 8}) {
+    const std::size_t overhead = call(1, 1, 800).size() - 808;
+    const auto payload = static_cast<std::size_t>(static_cast<int>(kChunk - overhead) + delta) - 8;
+    auto message = call(1, 1, payload);
+    const bool bulk = message.size() > kChunk;
+    EXPECT_EQ(bulk, delta > 0) << message.size();
+    queue.push(std::move(message));
+    queue.push(call(2, 2));
+    order.clear();
+    take_all();
+    EXPECT_EQ(order, bulk ? (Order{2, 1}) : (Order{1, 2}));
+  }
+}
+
+TEST_F(SendQueueTest, ExternalMemoryIsNotCopied) {
+  const Array<float> array(AlignedVector<float>(100000));
+  queue.push(wire::encode_call({.call_id = 1}, 1, nullptr,
+                               [&](Encoder& e) { encode_value(e, array); }));
+  SendQueue big(1 << 20);
+  big.push(wire::encode_call({.call_id = 1}, 1, nullptr,
+                             [&](Encoder& e) { encode_value(e, array); }));
+  ASSERT_TRUE(big.take(op));
+  bool found = false;
+  for (const auto& s : op.rest()) {
+    found |= s.data() == reinterpret_cast<const std::byte*>(array.data());
+  }
+  EXPECT_TRUE(found);
+}
+
+}  // namespace
+}  // namespace muster::net
