@@ -34,7 +34,7 @@ BANS = (
         _outside("runtime/time", "bench", "tests/integration"),
         "time from a muster::Clock that enters by constructor"),
     Ban("sleeps", r"\bthis_thread\s*::\s*sleep_|\b(?:u|nano)sleep\s*\(|(?<!\w)::\s*sleep\s*\(",
-        _outside("tests/integration"), "a timer of the Clock seam, or a wait on a condition"),
+        _outside("bench", "tests/integration"), "a timer of the Clock seam, or a wait on a condition"),
     Ban("randomness", r"\brandom_device\b|(?<![\w.>:])s?rand\s*\(|\bstd::s?rand\b|\bdefault_random_engine\b|"
         r"\b(?:mt19937(?:_64)?|minstd_rand0?|ranlux\w+)\s+\w+\s*(?:;|\{\s*\}|=\s*\{\s*\})",
         _outside("tests/integration", "runtime/core/runtime_core.cc"),  # draws node identities

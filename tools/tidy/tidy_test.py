@@ -205,6 +205,7 @@ class BansTest(TidyTest):
             self.breaks("sleeps", place, "std::this_thread::sleep_for(1ms);\n")
         self.breaks("sleeps", self.CORE, "usleep(5);\n")
         self.keeps("tests/integration/a_test.cc", "std::this_thread::sleep_for(1ms);\n")
+        self.keeps("bench/net/a.cc", "std::this_thread::sleep_for(1ms);\n")
         self.keeps(self.CORE, 'log("usleep(1)");\nco_await sleep_for(1ms);\n')
 
     def test_randomness(self):

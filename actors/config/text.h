@@ -1,0 +1,18 @@
+#pragma once
+// Spelling shared by the readers of TrainConfig.
+//
+// Threads: pure functions.
+
+#include <muster/training/config.h>
+
+#include <string>
+
+namespace muster::training {
+
+/// `unknown field "local.stepz"; the nearest known one is "local.steps"`.
+std::string unknown_field(const std::string& path);
+
+/// The field's value as TOML spells it.
+std::string field_text(const Field& field, const TrainConfig& config);
+
+}  // namespace muster::training

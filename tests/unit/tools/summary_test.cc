@@ -1,0 +1,36 @@
+#include "tools/muster/summary.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace muster::tool {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(SummaryTest, SaysWhichWorkerWasLostWhenAndWhy) {
+  training::TrainResult r;
+  r.reason = training::StopReason::kRounds;
+  r.lost.push_back({2, "pid 7 on host", 31, 4.25, training::LossReason::kDied, "node lost"});
+  EXPECT_THAT(summary_table(r), HasSubstr("workers lost  1\n              worker 2 (pid 7 on host) "
+                                          "died in round 31 after 4.2 s: node lost\n"));
+}
+
+TEST(SummaryTest, EndsWithTheRecord) {
+  training::TrainResult r;
+  r.reason = training::StopReason::kInterrupted;
+  r.test_accuracy = 0.87654;
+  r.record = "runs/x";
+  const std::string table = summary_table(r);
+  EXPECT_THAT(table, testing::StartsWith("ended         interrupted\ntest accuracy 0.8765\n"));
+  EXPECT_THAT(table, testing::EndsWith("record        runs/x\n"));
+}
+
+TEST(SummaryTest, FailureShowsItsError) {
+  training::TrainResult r;
+  r.error = Error{ErrorCode::kUnavailable, "no worker is left", {}};
+  EXPECT_THAT(summary_table(r), HasSubstr("error         no worker is left\n"));
+}
+
+}  // namespace
+}  // namespace muster::tool

@@ -1,0 +1,68 @@
+// muster node: one worker of a run that lives in another process.
+
+#include "tools/muster/children.h"
+#include "tools/muster/commands.h"
+#include "tools/muster/options.h"
+
+#include <muster/training/node.h>
+
+#include <fmt/format.h>
+
+#include <signal.h>
+
+#include <cstdio>
+#include <memory>
+
+namespace muster::tool {
+namespace {
+
+struct NodeCommand {
+  std::string join;
+  std::string token_file;
+  std::string data;
+  double deadline_s = 30;
+  unsigned threads = 1;
+  pid_t parent = 0;
+};
+
+int run_node(const NodeCommand& command) {
+  if (command.parent != 0) {
+    // Ctrl-C reaches every process of the terminal; the parent decides when its children end.
+    ::signal(SIGINT, SIG_IGN);
+    if (!die_with_parent(command.parent)) return kExitFailed;
+  }
+  const auto token = value_or_throw(read_token(command.token_file));
+  Runtime runtime({.threads = command.threads, .token = token});
+  training::NodeOptions options;
+  options.address = command.join;
+  options.deadline =
+      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(command.deadline_s));
+  options.data_dir = command.data;
+  const auto ended = training::take_part(runtime, options);
+  if (!ended) {
+    std::fprintf(stderr, "muster node: %s\n", ended.error().message.c_str());
+    return kExitFailed;
+  }
+  fmt::print("{}\n", *ended);
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_node_command(CLI::App& app, Action& action) {
+  auto options = std::make_shared<NodeCommand>();
+  CLI::App* command = app.add_subcommand("node", "Take part in a run with one worker");
+  command->add_option("--join", options->join, "HOST:PORT of `muster train --listen`")->required();
+  command->add_option("--token-file", options->token_file,
+                      "file with the cluster's secret; needed off loopback");
+  command->add_option("--data", options->data, "folder of the IDX files, if not the run's");
+  command->add_option("--deadline", options->deadline_s, "seconds to find the run [30]")
+      ->check(CLI::Range(0.001, 86400.0));
+  command->add_option("--threads", options->threads, "threads of this process [1]")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--parent", options->parent)->group("");  // of `muster train --processes`
+  command->footer("Example:\n  muster node --join 192.0.2.7:7077 --token-file cluster.token");
+  command->callback([&action, options] { action = [options] { return run_node(*options); }; });
+}
+
+}  // namespace muster::tool

@@ -1,0 +1,225 @@
+// muster train: the head of a run.
+
+#include "tools/muster/children.h"
+#include "tools/muster/commands.h"
+#include "tools/muster/options.h"
+#include "tools/muster/progress.h"
+#include "tools/muster/signals.h"
+#include "tools/muster/summary.h"
+
+#include <muster/training/record.h>
+#include <muster/training/train.h>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+
+namespace muster::tool {
+namespace {
+
+using training::TrainConfig;
+using training::Trainer;
+using training::TrainResult;
+
+constexpr Duration kChildrenLeave = 5s;  // from the run's end to the last child's exit
+
+struct TrainCommand {
+  std::shared_ptr<ConfigFlags> flags;
+  bool json = false;
+  bool dry_run = false;
+  bool quiet = false;
+};
+
+/// runs/20260102-030405-NAME, with -2, -3, ... behind where that exists.
+std::string default_record(const std::string& name) {
+  const auto now = static_cast<std::time_t>(wall_clock_seconds());
+  const std::string base = fmt::format("runs/{:%Y%m%d-%H%M%S}-{}", fmt::gmtime(now), name);
+  std::string folder = base;
+  for (int i = 2; std::filesystem::exists(folder); ++i) folder = fmt::format("{}-{}", base, i);
+  return folder;
+}
+
+/// The address at which a process of this machine reaches `listening`.
+std::string loopback_of(const std::string& listening) {
+  constexpr std::string_view kAny = "0.0.0.0:";
+  if (listening.starts_with(kAny)) return "127.0.0.1:" + listening.substr(kAny.size());
+  return listening;
+}
+
+/// Hands the requests of signals and children to the Trainer, which comes and goes.
+class Control {
+ public:
+  void attach(Trainer* trainer) {
+    const std::lock_guard lock(mutex_);
+    trainer_ = trainer;
+    if (trainer_ == nullptr) return;
+    if (stop_) trainer_->stop_after_round();
+    if (error_) trainer_->abort(*error_);
+  }
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    if (trainer_ != nullptr) trainer_->stop_after_round();
+  }
+  void abort(Error error) {
+    const std::lock_guard lock(mutex_);
+    if (trainer_ != nullptr) trainer_->abort(error);
+    error_ = std::move(error);
+  }
+
+ private:
+  std::mutex mutex_;  // guards all below
+  Trainer* trainer_ = nullptr;
+  bool stop_ = false;
+  std::optional<Error> error_;
+};
+
+/// Notices when the run has begun: before that, a child that ends has failed the run.
+class BeginWatch final : public training::ProgressSink {
+ public:
+  explicit BeginWatch(ProgressPrinter& printer) : printer_(printer) {}
+  void on_joined(std::uint64_t joined, std::uint64_t wanted) override {
+    printer_.on_joined(joined, wanted);
+  }
+  void on_start(const training::RunStart& start) override {
+    begun_ = true;
+    printer_.on_start(start);
+  }
+  void on_round(const training::RoundReport& report) override { printer_.on_round(report); }
+  void on_lost(const training::LostWorker& lost) override { printer_.on_lost(lost); }
+  bool begun() const { return begun_; }
+
+ private:
+  ProgressPrinter& printer_;
+  std::atomic<bool> begun_ = false;
+};
+
+Error early_exit(const ChildExit& exit) {
+  std::string words = exit.last_words;
+  while (!words.empty() && words.back() == '\n') words.pop_back();
+  return Error{ErrorCode::kUnavailable,
+               fmt::format("worker process {} ended before the run began, {}{}{}", exit.pid,
+                           exit.describe(), words.empty() ? "" : ": ", words),
+               {}};
+}
+
+/// Says of each lost worker how its process ended, and ends it where it only fell silent.
+void settle_lost(TrainResult& result, Children& children) {
+  for (auto& lost : result.lost) {
+    int pid = 0;
+    if (std::sscanf(lost.place.c_str(), "pid %d on", &pid) != 1) continue;
+    if (const auto exit = children.exit_of(pid))
+      lost.cause += fmt::format(" (the process ended with {})", exit->describe());
+    children.kill_one(pid);
+  }
+}
+
+void start_children(Children& children, const TrainConfig& config, const std::string& address) {
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  std::vector<std::string> arguments{"node",
+                                     "--join",
+                                     loopback_of(address),
+                                     "--deadline",
+                                     fmt::format("{}", config.network.join_deadline_s),
+                                     "--parent",
+                                     std::to_string(::getpid())};
+  if (!config.network.token_file.empty()) {
+    arguments.push_back("--token-file");
+    arguments.push_back(config.network.token_file);
+  }
+  for (std::uint64_t i = 0; i < config.processes; ++i) children.start(program, arguments);
+}
+
+RuntimeOptions runtime_options(const TrainConfig& config, ProgressPrinter& printer) {
+  RuntimeOptions options;
+  options.threads = static_cast<unsigned>(config.threads);
+  options.listen = config.network.listen;
+  if (options.listen.empty() && config.processes != 0) options.listen = "127.0.0.1:0";
+  options.token = value_or_throw(read_token(config.network.token_file));
+  options.on_error = [&printer](const std::string& line) { printer.note(line); };
+  return options;
+}
+
+TrainResult run(const TrainConfig& config, ProgressPrinter& printer, Control& control) {
+  Runtime runtime(runtime_options(config, printer));
+  BeginWatch begin(printer);
+  Children children([&](const ChildExit& exit) {
+    if (!begin.begun()) control.abort(early_exit(exit));
+  });
+  if (config.processes == 0 && !config.network.listen.empty())
+    printer.note(fmt::format("waiting for {} workers at {}; on each: muster node --join {}",
+                             config.workers, runtime.listen_address(), runtime.listen_address()));
+  Trainer trainer(runtime, config, training::dataset_objectives(config), &begin);
+  if (config.processes != 0) start_children(children, config, runtime.listen_address());
+  control.attach(&trainer);
+  TrainResult result = trainer.wait();
+  control.attach(nullptr);
+  settle_lost(result, children);
+  if (!children.wait_all(kChildrenLeave)) children.kill_all();
+  return result;
+}
+
+int report(const TrainCommand& command, const TrainResult& result) {
+  const std::string table = summary_table(result);
+  std::fputs(table.c_str(), command.json ? stderr : stdout);
+  if (command.json) fmt::print("{}\n", training::summary_json(result));
+  std::fflush(stdout);
+  if (!result.ok()) {
+    std::fprintf(stderr, "muster train: %s\n", result.error->message.c_str());
+    return kExitFailed;
+  }
+  if (result.reason != training::StopReason::kInterrupted) return kExitDone;
+  std::fprintf(stderr, "muster train: interrupted after round %s; the record is in %s\n",
+               std::to_string(result.rounds).c_str(), result.record.c_str());
+  return kExitInterrupted;
+}
+
+int train(const TrainCommand& command) {
+  TrainConfig config = value_or_throw(resolve(*command.flags));
+  if (command.dry_run) {
+    fmt::print("{}", training::to_toml(config));
+    return kExitDone;
+  }
+  if (config.record.empty()) config.record = default_record(config.name);
+  ProgressPrinter printer({.out = stderr,
+                           .terminal = ::isatty(STDERR_FILENO) != 0,
+                           .quiet = command.quiet,
+                           .clock = &steady_clock()});
+  Control control;
+  const SignalWatch signals(
+      [&] {
+        printer.note("interrupted: this round is ended and the record written; again ends at once");
+        control.stop();
+      },
+      [] { ::_exit(kExitInterrupted); });
+  const TrainResult result = run(config, printer, control);
+  printer.finish();
+  return report(command, result);
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app, Action& action) {
+  auto options = std::make_shared<TrainCommand>();
+  CLI::App* command = app.add_subcommand("train", "Train a model on local or remote workers");
+  options->flags = add_config_flags(*command);
+  command->add_flag("--json", options->json, "print the results as one JSON object, last");
+  command->add_flag("--dry-run", options->dry_run, "print the resolved configuration and stop");
+  command->add_flag("--quiet", options->quiet, "no progress line");
+  command->footer(
+      "Examples:\n"
+      "  muster train --processes 4                   workers in processes of their own\n"
+      "  muster train --scaling oasis --floor 0.01    another scaling rule\n"
+      "  muster train --listen 192.0.2.7:7077 --workers 8 --token-file cluster.token\n"
+      "Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted (record written).");
+  command->callback([&action, options] { action = [options] { return train(*options); }; });
+}
+
+}  // namespace muster::tool
