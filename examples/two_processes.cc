@@ -1,5 +1,5 @@
-// The same kind of class called in another process: this program starts a copy of itself as a second
-// node, finds the actor there by name, and calls it as if it were here.
+// The same kind of class called in another process: this program starts a copy of itself as a
+// second node, finds the actor there by name, and calls it as if it were here.
 //
 //     two_processes                      both, on loopback
 //     two_processes serve HOST:PORT      only the node with the actor, joined to HOST:PORT
@@ -58,12 +58,12 @@ int main(int argc, char** argv) {
   std::vector<float> values(1'000'000);
   std::iota(values.begin(), values.end(), 0.0F);
   const double mean = statistics->call<&Statistics::mean>(std::move(values)).get(5s);
-  std::printf("process %d: the mean, computed in process %d, is %.1f\n",
-              static_cast<int>(getpid()), process, mean);
+  std::printf("process %d: the mean, computed in process %d, is %.1f\n", static_cast<int>(getpid()),
+              process, mean);
 
   statistics->stop();
   int status = 0;
   waitpid(child, &status, 0);
   return process == child && mean == 499'999.5 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0
-                                                                                                 : 1;
+                                                                                                : 1;
 }

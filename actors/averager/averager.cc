@@ -207,7 +207,8 @@ void Averager::perform(const action::Evaluate& a) {
 void Averager::perform(const action::Drop& a) {
   if (setup_.sink != nullptr) setup_.sink->on_lost(a.lost);
   members_[a.lost.worker].contribution.reset();
-  members_[a.lost.worker].handle.send<&Worker::finish>("dropped from the run: " + a.lost.cause);
+  members_[a.lost.worker].handle.send<&Worker::finish>("dropped from the run: " + a.lost.cause,
+                                                       true);
 }
 
 void Averager::perform(const action::Finish& a) {
@@ -229,11 +230,13 @@ Task<void> Averager::close_run() {
   result_.parameters = model_.params();
   result_.params_sha256 = params_sha256(model_.params());
   result_.lost = policy_.lost();
-  const std::string why = "the run has ended: " + std::string(to_string(result_.reason));
+  std::string why = "the run has ended: " + std::string(to_string(result_.reason));
+  if (result_.error) why += ": " + result_.error->message;
   std::vector<Future<void>> farewells;
   for (const Member& member : members_)
     if (member.handle.valid())
-      farewells.push_back(member.handle.with({.timeout = kFarewell}).call<&Worker::finish>(why));
+      farewells.push_back(
+          member.handle.with({.timeout = kFarewell}).call<&Worker::finish>(why, !result_.ok()));
   // A worker that cannot be told notices that this node is gone.
   for (auto& farewell : farewells) (void)co_await farewell.as_result();
   setup_.on_end(std::move(result_));

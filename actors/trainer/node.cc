@@ -41,6 +41,24 @@ Result<TrainConfig> ask_config(const Handle<Averager>& averager, Duration deadli
   return parse_toml(enlisted->config, "the run's configuration");
 }
 
+constexpr Duration kJoinAgainAfter = 200ms;
+
+Task<> pause() {
+  co_await sleep_for(kJoinAgainAfter);
+}
+
+/// Nodes and the run they belong to are started in any order.
+Result<NodeId> join_when_it_listens(Runtime& runtime, const NodeOptions& options) {
+  const TimePoint end = runtime.clock().now() + options.deadline;
+  for (;;) {
+    auto joined = runtime.join(options.address, end - runtime.clock().now());
+    const bool again = !joined && joined.error().code == ErrorCode::kUnavailable &&
+                       runtime.clock().now() + kJoinAgainAfter < end;
+    if (!again) return joined;
+    if (auto paused = runtime.run(pause()).result(); !paused) return fail(paused.error());
+  }
+}
+
 }  // namespace
 
 std::string this_place() {
@@ -50,8 +68,7 @@ std::string this_place() {
 }
 
 Result<std::string> take_part(Runtime& runtime, const NodeOptions& options) {
-  if (auto joined = runtime.join(options.address, options.deadline); !joined)
-    return fail(joined.error());
+  if (auto joined = join_when_it_listens(runtime, options); !joined) return fail(joined.error());
   auto averager = runtime.find<Averager>(kAveragerName, options.deadline);
   if (!averager) return fail(averager.error());
   auto config = ask_config(*averager, options.deadline);

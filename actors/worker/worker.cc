@@ -53,8 +53,12 @@ void Worker::refuse(std::string reason) {
   end(fail(ErrorCode::kInvalid, "the run refused this worker: " + reason));
 }
 
-void Worker::finish(std::string reason) {
-  end(std::move(reason));
+void Worker::finish(std::string reason, bool failed) {
+  if (failed) {
+    end(fail(ErrorCode::kUnavailable, std::move(reason)));
+  } else {
+    end(std::move(reason));
+  }
 }
 
 void Worker::order(RoundOrder order) {

@@ -44,7 +44,7 @@ class Worker {
   void prepare(std::uint64_t worker, std::uint64_t workers);
   void refuse(std::string reason);
   void order(RoundOrder order);
-  void finish(std::string reason);
+  void finish(std::string reason, bool failed);
 
   // From itself.
   void slice(std::uint64_t round);

@@ -16,10 +16,10 @@ inline double seconds_since(TimePoint start) {
 
 inline void print(const std::string& name, const std::string& unit, std::vector<double> runs) {
   std::sort(runs.begin(), runs.end());
-  std::printf("{\"name\": \"%s\", \"unit\": \"%s\", \"median\": %.6g, \"min\": %.6g, \"max\": %.6g, "
-              "\"runs\": %zu}\n",
-              name.c_str(), unit.c_str(), runs[runs.size() / 2], runs.front(), runs.back(),
-              runs.size());
+  std::printf(
+      "{\"name\": \"%s\", \"unit\": \"%s\", \"median\": %.6g, \"min\": %.6g, \"max\": %.6g, "
+      "\"runs\": %zu}\n",
+      name.c_str(), unit.c_str(), runs[runs.size() / 2], runs.front(), runs.back(), runs.size());
   std::fflush(stdout);
 }
 

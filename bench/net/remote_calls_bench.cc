@@ -1,6 +1,6 @@
 // How far are calls between two processes from the network itself? One run measures, in turn and
-// several times over: plain Asio ping-pong of 64 bytes, the same round trip as an actor call (from a
-// coroutine, and from a thread that blocks in get), and one-way 64-byte messages.
+// several times over: plain Asio ping-pong of 64 bytes, the same round trip as an actor call (from
+// a coroutine, and from a thread that blocks in get), and one-way 64-byte messages.
 //
 //     remote_calls_bench [--repeats N] [--round-trips N] [--messages N]
 

@@ -7,9 +7,9 @@
 
 #include <atomic>
 #include <boost/asio.hpp>
-#include <condition_variable>
+#include <functional>
 #include <future>
-#include <mutex>
+#include <string_view>
 #include <thread>
 
 #include "bench/net/bench_report.h"
@@ -98,6 +98,7 @@ struct Nodes {
     });
     SessionOptions own;
     own.node = {1, 1};
+    own.max_outstanding_bytes = 8 << 20;
     a->connect((*listening)->address(), 5s, [&](Result<std::unique_ptr<ByteStream>> s) {
       caller->session = Session::start(std::move(*s), a->timers(), own, caller);
     });
@@ -182,7 +183,8 @@ double session_one_way() {
   const std::string payload(64, 'x');
   const TimePoint start = steady_clock().now();
   for (std::uint64_t i = 1; i <= kOneWay; ++i) {
-    while (!nodes.caller->session->send(call(i, payload))) std::this_thread::yield();
+    wire::OutgoingMessage message = call(i, payload);
+    while (!nodes.caller->session->send(std::move(message))) std::this_thread::sleep_for(100us);
   }
   finished.wait();
   return static_cast<double>(kOneWay) / bench::seconds_since(start) / 1e6;
@@ -196,11 +198,9 @@ double session_array(std::size_t bytes, int count) {
   const Array<float> array(AlignedVector<float>(bytes / 4, 1.0f));
   const TimePoint start = steady_clock().now();
   for (int i = 0; i < count; ++i) {
-    const auto send = [&] {
-      return nodes.caller->session->send(wire::encode_call(
-          {.call_id = 1, .actor = 1}, 1, nullptr, [&](Encoder& e) { encode_value(e, array); }));
-    };
-    while (!send()) std::this_thread::yield();
+    wire::OutgoingMessage message = wire::encode_call({.call_id = 1, .actor = 1}, 1, nullptr,
+                                                      [&](Encoder& e) { encode_value(e, array); });
+    while (!nodes.caller->session->send(std::move(message))) std::this_thread::sleep_for(100us);
   }
   finished.wait();
   return static_cast<double>(bytes) * count / bench::seconds_since(start) / 1e9;
@@ -219,8 +219,8 @@ double plain_sockets(std::size_t bytes, int count) {
     for (int i = 0; i < count; ++i) {
       std::size_t at = 0;
       while (at < bytes) {
-        const ssize_t n = ::recv(sb.native_handle(), reinterpret_cast<char*>(into.data()) + at,
-                                 bytes - at, 0);
+        const ssize_t n =
+            ::recv(sb.native_handle(), reinterpret_cast<char*>(into.data()) + at, bytes - at, 0);
         if (n <= 0) return;
         at += static_cast<std::size_t>(n);
       }
@@ -231,27 +231,37 @@ double plain_sockets(std::size_t bytes, int count) {
   return static_cast<double>(bytes) * count / bench::seconds_since(start) / 1e9;
 }
 
-void run() {
-  std::vector<double> asio, session, one_way, a4, s4, a100, s100;
+// Peers take turns with what they are compared with, so that both see the same machine.
+void run(std::string_view only) {
+  struct Measurement {
+    const char* name;
+    const char* unit;
+    std::function<double()> body;
+    std::vector<double> runs{};
+  };
+  std::vector<Measurement> all = {
+      {"asio_round_trip_64", "us", asio_round_trip},
+      {"session_round_trip_64", "us", session_round_trip},
+      {"session_one_way_64", "million/s", session_one_way},
+      {"sockets_array_4MiB", "GB/s", [] { return plain_sockets(4 << 20, 200); }},
+      {"session_array_4MiB", "GB/s", [] { return session_array(4 << 20, 200); }},
+      {"sockets_array_100MB", "GB/s", [] { return plain_sockets(100'000'000, 10); }},
+      {"session_array_100MB", "GB/s", [] { return session_array(100'000'000, 10); }},
+  };
   for (int i = 0; i < kRuns; ++i) {
-    asio.push_back(asio_round_trip());
-    session.push_back(session_round_trip());
-    one_way.push_back(session_one_way());
-    s4.push_back(plain_sockets(4 << 20, 200));
-    a4.push_back(session_array(4 << 20, 200));
-    s100.push_back(plain_sockets(100'000'000, 10));
-    a100.push_back(session_array(100'000'000, 10));
+    for (Measurement& m : all) {
+      if (only.empty() || only == m.name) m.runs.push_back(m.body());
+    }
   }
-  bench::print("asio_round_trip_64", "us", asio);
-  bench::print("session_round_trip_64", "us", session);
-  bench::print("session_one_way_64", "million/s", one_way);
-  bench::print("sockets_array_4MiB", "GB/s", s4);
-  bench::print("session_array_4MiB", "GB/s", a4);
-  bench::print("sockets_array_100MB", "GB/s", s100);
-  bench::print("session_array_100MB", "GB/s", a100);
+  for (const Measurement& m : all) {
+    if (!m.runs.empty()) bench::print(m.name, m.unit, m.runs);
+  }
 }
 
 }  // namespace
 }  // namespace muster::net
 
-int main() { muster::net::run(); }
+// An argument names the one measurement to run.
+int main(int argc, char** argv) {
+  muster::net::run(argc > 1 ? argv[1] : "");
+}

@@ -62,4 +62,6 @@ int run() {
 }  // namespace
 }  // namespace muster::wire
 
-int main() { return muster::wire::run(); }
+int main() {
+  return muster::wire::run();
+}

@@ -11,16 +11,26 @@ namespace muster {
 
 std::string_view to_string(ErrorCode code) noexcept {
   switch (code) {
-    case ErrorCode::kInvalid: return "invalid";
-    case ErrorCode::kNotFound: return "not_found";
-    case ErrorCode::kTimeout: return "timeout";
-    case ErrorCode::kOverloaded: return "overloaded";
-    case ErrorCode::kUnavailable: return "unavailable";
-    case ErrorCode::kDenied: return "denied";
-    case ErrorCode::kCancelled: return "cancelled";
-    case ErrorCode::kFailed: return "failed";
-    case ErrorCode::kCorrupt: return "corrupt";
-    case ErrorCode::kInternal: return "internal";
+    case ErrorCode::kInvalid:
+      return "invalid";
+    case ErrorCode::kNotFound:
+      return "not_found";
+    case ErrorCode::kTimeout:
+      return "timeout";
+    case ErrorCode::kOverloaded:
+      return "overloaded";
+    case ErrorCode::kUnavailable:
+      return "unavailable";
+    case ErrorCode::kDenied:
+      return "denied";
+    case ErrorCode::kCancelled:
+      return "cancelled";
+    case ErrorCode::kFailed:
+      return "failed";
+    case ErrorCode::kCorrupt:
+      return "corrupt";
+    case ErrorCode::kInternal:
+      return "internal";
   }
   return "unknown";
 }
@@ -31,7 +41,8 @@ std::string Error::describe() const {
   return text + ": " + message;
 }
 
-Exception::Exception(Error error) : std::runtime_error(error.describe()), error_(std::move(error)) {}
+Exception::Exception(Error error)
+    : std::runtime_error(error.describe()), error_(std::move(error)) {}
 
 Error error_from_current_exception() {
   const auto name_of = [](const std::type_info& type) -> std::string {
@@ -61,7 +72,8 @@ int& handler_depth() noexcept {
 }
 
 void check_failed(const char* file, int line, const char* condition, const std::string& operands) {
-  std::string text = std::string(file) + ":" + std::to_string(line) + ": check failed: " + condition;
+  std::string text =
+      std::string(file) + ":" + std::to_string(line) + ": check failed: " + condition;
   if (!operands.empty()) text += " (" + operands + ")";
   if (handler_depth() > 0) throw CheckFailure(text);
   std::fprintf(stderr, "muster: %s\n", text.c_str());

@@ -77,9 +77,15 @@ ActorCell::ActorCell(boost::intrusive_ptr<RuntimeCore> core, ActorId id, const A
 
 ActorCell::~ActorCell() = default;
 
-ActorCell* ActorCell::current() noexcept { return current_cell; }
-boost::intrusive_ptr<Domain> ActorCell::domain() const { return core_; }
-Duration ActorCell::default_timeout() const { return core_->options().call_timeout; }
+ActorCell* ActorCell::current() noexcept {
+  return current_cell;
+}
+boost::intrusive_ptr<Domain> ActorCell::domain() const {
+  return core_;
+}
+Duration ActorCell::default_timeout() const {
+  return core_->options().call_timeout;
+}
 
 std::string ActorCell::describe() const {
   std::string text(type_.name);
@@ -113,10 +119,10 @@ void ActorCell::deliver(std::unique_ptr<Message> message) {
   if (queued_.fetch_add(1, std::memory_order_relaxed) >= capacity_) {
     queued_.fetch_sub(1, std::memory_order_relaxed);
     if (message->one_way()) core_->count_dead_letter();
-    message->reject(Error{ErrorCode::kOverloaded,
-                          describe() + ": its mailbox is full (" + std::to_string(capacity_) +
-                              " messages)",
-                          {}});
+    message->reject(
+        Error{ErrorCode::kOverloaded,
+              describe() + ": its mailbox is full (" + std::to_string(capacity_) + " messages)",
+              {}});
     return;
   }
   bool wake = false;
@@ -287,12 +293,24 @@ void ActorCell::crash(std::exception_ptr failure) {
 Error ActorCell::cause_for(DownReason reason, const std::string& detail) const {
   std::string what;
   switch (reason) {
-    case DownReason::kStopped: what = " was stopped"; break;
-    case DownReason::kReleased: what = " ended: its last handle was dropped"; break;
-    case DownReason::kKilled: what = " was killed"; break;
-    case DownReason::kCrashed: what = " crashed: "; break;
-    case DownReason::kShutdown: what = " ended: its runtime shut down"; break;
-    case DownReason::kNodeLost: what = " is out of reach: "; break;
+    case DownReason::kStopped:
+      what = " was stopped";
+      break;
+    case DownReason::kReleased:
+      what = " ended: its last handle was dropped";
+      break;
+    case DownReason::kKilled:
+      what = " was killed";
+      break;
+    case DownReason::kCrashed:
+      what = " crashed: ";
+      break;
+    case DownReason::kShutdown:
+      what = " ended: its runtime shut down";
+      break;
+    case DownReason::kNodeLost:
+      what = " is out of reach: ";
+      break;
   }
   return Error{ErrorCode::kUnavailable, describe() + what + detail, {}};
 }
@@ -328,8 +346,8 @@ void ActorCell::reject(Message& message) {
 }
 
 void ActorCell::one_way_failed(std::string_view method, const Error& error) {
-  core_->report(describe() + ": " + std::string(method) + " (sent one way) failed: " +
-                error.describe());
+  core_->report(describe() + ": " + std::string(method) +
+                " (sent one way) failed: " + error.describe());
 }
 
 }  // namespace muster::detail

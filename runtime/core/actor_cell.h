@@ -2,10 +2,12 @@
 // An actor of this node: its object, its mailbox and the rules of its life.
 //
 // Threads: ActorRef's and Place's members from any thread; everything marked "owned by the run" is
-// touched only by the thread that runs the cell, and the executor runs a cell at most once at a time.
+// touched only by the thread that runs the cell, and the executor runs a cell at most once at a
+// time.
 //
 // Invariants:
-//  1. scheduled_ is true from the moment the cell is posted until its run finds nothing to do; while
+//  1. scheduled_ is true from the moment the cell is posted until its run finds nothing to do;
+//  while
 //     it is true the executor holds a reference.
 //  2. Every message delivered is invoked or rejected, once, in the order of delivery; urgent
 //     continuations overtake messages.
@@ -95,11 +97,11 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   void run() override;
   void one_way_failed(std::string_view method, const Error& error) override;
 
-  bool step();             // false: nothing to do
-  bool refill();           // takes what came in; false when nothing did
-  bool go_idle();          // false when something came in meanwhile
+  bool step();     // false: nothing to do
+  bool refill();   // takes what came in; false when nothing did
+  bool go_idle();  // false when something came in meanwhile
   void handle(std::unique_ptr<Message> message);
-  void after_slice();      // looks at a coroutine handler that may have ended
+  void after_slice();  // looks at a coroutine handler that may have ended
   void crash(std::exception_ptr failure);
   void die(DownReason reason, Error cause);
   void reject(Message& message);
@@ -121,7 +123,7 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   std::unique_ptr<Message> current_;  // its coroutine handler is suspended
   HandlerRun running_;
 
-  std::atomic<std::size_t> queued_{0};  // messages delivered and not yet begun
+  std::atomic<std::size_t> queued_{0};       // messages delivered and not yet begun
   std::atomic<bool> urgent_waiting_{false};  // urgent_inbox_ is not empty
 
   std::mutex mutex_;

@@ -8,15 +8,19 @@
 #include <algorithm>
 
 #if defined(__SANITIZE_THREAD__)
+#define MUSTER_UNSEEN_HANDOVER __attribute__((no_sanitize("thread")))
 extern "C" void __tsan_acquire(void* address);
 extern "C" void __tsan_release(void* address);
+#else
+#define MUSTER_UNSEEN_HANDOVER
 #endif
 
 namespace muster::detail {
 
 namespace {
 
-// ThreadSanitizer does not see how oneTBB, which is not built with it, passes a task on.
+// ThreadSanitizer does not see how oneTBB, which is not built with it, passes a task on: the task
+// itself is not looked at, and what it does is ordered by these calls.
 void tell_sanitizer_released([[maybe_unused]] void* address) {
 #if defined(__SANITIZE_THREAD__)
   __tsan_release(address);
@@ -37,8 +41,9 @@ struct ArenaExecutor::Arena {
   explicit Arena(unsigned threads)
       // oneTBB otherwise makes one worker less than there are cores.
       : limit(tbb::global_control::max_allowed_parallelism,
-              std::max<std::size_t>(threads + 1, tbb::global_control::active_value(
-                                                     tbb::global_control::max_allowed_parallelism))),
+              std::max<std::size_t>(
+                  threads + 1,
+                  tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism))),
         arena(static_cast<int>(threads), 0) {}
   tbb::global_control limit;
   tbb::task_arena arena;
@@ -46,13 +51,14 @@ struct ArenaExecutor::Arena {
 
 struct ArenaExecutor::Local {
   const ArenaExecutor* owner = nullptr;
-  bool holding = false;           // only this thread touches it
-  TimePoint yield_at{};           // only this thread touches it
+  bool holding = false;              // only this thread writes it, under locals_mutex_
+  std::atomic<bool> running{false};  // of a holder: it is in the middle of work
+  TimePoint yield_at{};              // only this thread touches it
   Local* outer = nullptr;
   std::mutex mutex;
-  RunQueue queue;                 // guarded by mutex
-  std::uint64_t taken = 0;        // guarded by mutex; how often the owner took work
-  std::uint64_t taken_seen = 0;   // guarded by mutex; `taken` at the last rescue
+  RunQueue queue;                // guarded by mutex
+  std::uint64_t taken = 0;       // guarded by mutex; how often the owner took work
+  std::uint64_t taken_seen = 0;  // guarded by mutex; `taken` at the last rescue
 };
 
 // One entry a nesting level: a thread may run work of one runtime inside that of another.
@@ -72,7 +78,9 @@ ArenaExecutor::ArenaExecutor(unsigned threads, Timers& timers)
   MUSTER_CHECK(threads >= 1, threads);
 }
 
-ArenaExecutor::~ArenaExecutor() { stop(); }
+ArenaExecutor::~ArenaExecutor() {
+  stop();
+}
 
 ArenaExecutor::Local* ArenaExecutor::local() const noexcept {
   Local* local = LocalSlot::current();
@@ -94,11 +102,11 @@ void ArenaExecutor::leave(Local& local) {
   {
     const std::scoped_lock lock(locals_mutex_);
     std::erase(locals_, &local);
+    if (std::exchange(local.holding, false)) holder_ = false;
   }
   share_all(local);
   LocalSlot::current() = local.outer;
   local.owner = nullptr;
-  local.holding = false;
   if (&local != &LocalSlot::storage()) delete &local;
 }
 
@@ -115,12 +123,14 @@ void ArenaExecutor::post(Runnable& work) {
   bool surplus = false;
   {
     const std::scoped_lock lock(own->mutex);
-    surplus = !own->queue.empty() && idle_workers_.load(std::memory_order_relaxed);
+    surplus = !own->queue.empty() && idle_workers_;
     if (!surplus) own->queue.push(work);
   }
+  // A worker that goes idle says so and then looks through the threads' own queues once more: it
+  // finds this work, or is seen here.
   if (surplus) {
     share(work);
-  } else if (idle_workers_.load(std::memory_order_relaxed)) {
+  } else if (idle_workers_) {
     arm_rescue();
   }
 }
@@ -152,10 +162,10 @@ void ArenaExecutor::share_all(Local& local) {
 void ArenaExecutor::wake() {
   if (active_ == threads_) return;
   ++active_;
-  idle_workers_.store(active_ < threads_, std::memory_order_relaxed);
+  idle_workers_ = active_ < threads_;
   // Under the mutex: once active_ shows the loop, only the mutex keeps stop() from the arena.
   tell_sanitizer_released(this);
-  arena_->arena.enqueue([this] { work(); });
+  arena_->arena.enqueue([this]() MUSTER_UNSEEN_HANDOVER { work(); });
 }
 
 Runnable* ArenaExecutor::next(Local& local, unsigned turn) {
@@ -183,8 +193,8 @@ Runnable* ArenaExecutor::steal(const Local& thief) {
   for (Local* other : locals_) {
     if (other == &thief) continue;
     const std::scoped_lock queue_lock(other->mutex);
-    // A holding thread is about to run its own.
-    if (other->queue.size() < (other->holding ? 2U : 1U)) continue;
+    // A thread that is still receiving is about to run its own.
+    if (other->holding && !other->running && other->queue.size() < 2) continue;
     if (Runnable* work = other->queue.pop()) return work;
   }
   return nullptr;
@@ -200,8 +210,14 @@ void ArenaExecutor::work() {
     }
     std::unique_lock lock(mutex_);
     if (!shared_.empty()) continue;
+    idle_workers_ = true;
+    if (Runnable* late = steal(own)) {
+      idle_workers_ = active_ < threads_;
+      lock.unlock();
+      late->run();
+      continue;
+    }
     --active_;
-    idle_workers_.store(true, std::memory_order_relaxed);
     if (active_ == 0) quiet_.notify_all();
     // Still under the mutex: stop() returns only after this, and nothing below touches *this
     // except through `own`, whose queue is empty.
@@ -218,8 +234,14 @@ void ArenaExecutor::work() {
 
 void ArenaExecutor::hold() {
   if (local() != nullptr || stopped_.load(std::memory_order_acquire)) return;
+  // One holder at a time: a second one would be a thread more than the executor was given, and the
+  // network's threads are few.
+  if (holder_.exchange(true)) return;
   Local& own = enter();
-  own.holding = true;
+  {
+    const std::scoped_lock lock(locals_mutex_);
+    own.holding = true;
+  }
   own.yield_at = TimePoint::max();
 }
 
@@ -243,7 +265,9 @@ bool ArenaExecutor::run_held() {
     leave(*own);
     return false;
   }
+  own->running = true;
   work->run();
+  own->running = false;
   return true;
 }
 

@@ -1,15 +1,18 @@
 #pragma once
-// The production executor: worker loops in a oneTBB arena over one shared queue, with a queue of its
-// own for each thread that is running or holding work, so that a reply runs where its caller ran.
+// The production executor: worker loops in a oneTBB arena over one shared queue, with a queue of
+// its own for each thread that is running or holding work, so that a reply runs where its caller
+// ran.
 //
 // Threads: all members from any thread.
 //
 // Invariants:
-//  1. active_ counts the worker loops that may still look into shared_; a loop ends only when it saw
+//  1. active_ counts the worker loops that may still look into shared_; a loop ends only when it
+//  saw
 //     shared_ empty under the mutex. So what is posted while active_ < threads_ starts a loop, and
 //     nothing waits in shared_ without one.
 //  2. Work in a thread's own queue is run by that thread, taken by another that has nothing to do,
-//     or, when its thread has been busy for a few milliseconds, moved to shared_ by the rescue timer.
+//     or, when its thread has been busy for a few milliseconds, moved to shared_ by the rescue
+//     timer.
 
 #include <muster/executor.h>
 
@@ -55,6 +58,7 @@ class ArenaExecutor final : public Executor {
   Timers& timers_;
   std::unique_ptr<Arena> arena_;
   std::atomic<bool> idle_workers_{true};  // active_ < threads_, as last seen
+  std::atomic<bool> holder_{false};       // some thread is holding
   std::atomic<bool> rescue_armed_{false};
   std::atomic<bool> stopped_{false};
 

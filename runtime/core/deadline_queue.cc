@@ -4,14 +4,15 @@
 
 namespace muster::detail {
 
-void DeadlineQueue::add(FutureStateBase& state, Duration timeout) {
+bool DeadlineQueue::add(FutureStateBase& state, Duration timeout) {
   const std::scoped_lock lock(mutex_);
-  if (stopped_) return;  // and the timers may be gone
+  if (stopped_) return false;  // and the timers may be gone
   const TimePoint now = timers_.clock().now();
   intrusive_ptr_add_ref(&state);
   state.deadline_ = timeout >= TimePoint::max() - now ? TimePoint::max() : now + timeout;
   set_.insert(set_.end(), state);
   arm(set_.begin()->deadline_);
+  return true;
 }
 
 void DeadlineQueue::remove(FutureStateBase& state) {
@@ -62,8 +63,8 @@ void DeadlineQueue::stop() {
   }
   if (timer != 0) timers_.cancel(timer);
   for (const auto& state : left) {
-    state->complete_error(Error{ErrorCode::kCancelled,
-                                std::string(state->what()) + ": the runtime shut down", {}});
+    state->complete_error(
+        Error{ErrorCode::kCancelled, std::string(state->what()) + ": the runtime shut down", {}});
   }
 }
 

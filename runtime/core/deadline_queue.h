@@ -16,7 +16,8 @@ class DeadlineQueue {
   explicit DeadlineQueue(Timers& timers) : timers_(timers) {}
   ~DeadlineQueue() { stop(); }
 
-  void add(FutureStateBase& state, Duration timeout);
+  /// False after stop(): the state stays without a deadline.
+  bool add(FutureStateBase& state, Duration timeout);
   void remove(FutureStateBase& state);
   /// Ends every state in the set in kCancelled; none is added from here on. Idempotent.
   void stop();
@@ -28,7 +29,8 @@ class DeadlineQueue {
   };
   using Hook = boost::intrusive::member_hook<FutureStateBase, boost::intrusive::set_member_hook<>,
                                              &FutureStateBase::deadline_hook_>;
-  using Set = boost::intrusive::multiset<FutureStateBase, Hook, boost::intrusive::key_of_value<KeyOf>>;
+  using Set =
+      boost::intrusive::multiset<FutureStateBase, Hook, boost::intrusive::key_of_value<KeyOf>>;
 
   void arm(TimePoint when);  // requires mutex_
   void expire();

@@ -54,12 +54,12 @@ void FutureStateBase::publish() {
   }
 }
 
-void FutureStateBase::arm_deadline(Duration timeout, std::string_view what) {
+bool FutureStateBase::arm_deadline(Duration timeout, std::string_view what) {
   what_ = what;
   timeout_ = timeout;
-  if (timeout == kForever) return;
+  if (timeout == kForever) return true;
   has_deadline_.store(true, std::memory_order_release);
-  domain_->deadlines().add(*this, timeout);
+  return domain_->deadlines().add(*this, timeout);
 }
 
 namespace {
@@ -73,8 +73,8 @@ std::string seconds(Duration duration) {
 }  // namespace
 
 void FutureStateBase::on_deadline() {
-  complete_error(Error{ErrorCode::kTimeout,
-                       std::string(what_) + ": no result within " + seconds(timeout_), {}});
+  complete_error(Error{
+      ErrorCode::kTimeout, std::string(what_) + ": no result within " + seconds(timeout_), {}});
 }
 
 namespace {
@@ -101,13 +101,15 @@ Result<void> wait_ready(FutureStateBase& state, Duration timeout) {
 
 Result<std::size_t> wait_count(const std::vector<FutureStateBase*>& states, std::size_t count,
                                Duration timeout) {
+  MUSTER_CHECK(!states.empty() || count == 0, "there is nothing to wait for");
+  if (states.empty()) return 0;
   MUSTER_CHECK(std::ranges::find(states, nullptr) == states.end(), "one of the Futures is empty");
   const auto first_ready = [&]() -> std::size_t {
     return static_cast<std::size_t>(
         std::ranges::find_if(states, [](auto* s) { return s->ready(); }) - states.begin());
   };
-  const auto ready_count = static_cast<std::size_t>(
-      std::ranges::count_if(states, [](auto* s) { return s->ready(); }));
+  const auto ready_count =
+      static_cast<std::size_t>(std::ranges::count_if(states, [](auto* s) { return s->ready(); }));
   if (ready_count >= count) return first_ready();
   if (current_place() != nullptr) {
     return fail(ErrorCode::kInvalid,
@@ -135,8 +137,12 @@ class CoroutineWaiter::Resumption final : public Continuation {
 
 CoroutineWaiter::CoroutineWaiter(std::coroutine_handle<> handle, boost::intrusive_ptr<Place> place)
     : resumption_(new Resumption(handle)), place_(std::move(place)) {}
-void CoroutineWaiter::ready() { place_->resume(resumption_); }
-void CoroutineWaiter::disarm() noexcept { resumption_->disarm(); }
+void CoroutineWaiter::ready() {
+  place_->resume(resumption_);
+}
+void CoroutineWaiter::disarm() noexcept {
+  resumption_->disarm();
+}
 
 boost::intrusive_ptr<Place> place_for(const FutureStateBase& state) {
   Place* place = current_place();

@@ -24,7 +24,33 @@ class ConnectionReply final : public RemoteReply {
   const std::uint64_t call_id_;
 };
 
-Error unavailable(std::string text) { return Error{ErrorCode::kUnavailable, std::move(text), {}}; }
+/// Results up to this size are never refused for want of room on the connection.
+constexpr std::size_t kSmallResultBytes = 4096;
+
+/// Where export_actor notes what the message being encoded on this thread refers to, or null.
+std::vector<std::uint64_t>*& exporting() noexcept {
+  thread_local std::vector<std::uint64_t>* list = nullptr;
+  return list;
+}
+
+/// Reads every value that is left, for the sake of the references in it.
+void drop_references(Decoder& values) {
+  while (values.remaining() > 0 && !values.failed()) {
+    if (values.peek() == ValueKind::kActor) {
+      static_cast<void>(values.actor());
+    } else if (values.peek() == ValueKind::kList) {
+      values.begin_list();
+      drop_references(values);
+      values.end_list();
+    } else {
+      values.skip();
+    }
+  }
+}
+
+Error unavailable(std::string text) {
+  return Error{ErrorCode::kUnavailable, std::move(text), {}};
+}
 
 }  // namespace
 
@@ -35,7 +61,7 @@ std::shared_ptr<Peer> Peer::start(boost::intrusive_ptr<RuntimeCore> core,
                                   Duration handshake_timeout, Joined joined) {
   const RuntimeOptions& options = core->options();
   net::SessionOptions session;
-  session.node = {core->node_id().high, core->node_id().low};
+  session.node = core->node_id();
   session.listen_address = core->listen_address();
   session.role = role;
   if (!options.token.empty()) session.token = options.token;
@@ -47,24 +73,22 @@ std::shared_ptr<Peer> Peer::start(boost::intrusive_ptr<RuntimeCore> core,
   std::shared_ptr<Peer> peer(new Peer(core));
   peer->joined_ = std::move(joined);
   const std::scoped_lock lock(peer->start_mutex_);
-  peer->session_ =
-      net::Session::start(std::move(stream), core->timers(), std::move(session), peer);
+  peer->session_ = net::Session::start(std::move(stream), core->timers(), std::move(session), peer);
   return peer;
 }
 
 void Peer::on_ready(const net::PeerInfo& info) {
   { const std::scoped_lock started(start_mutex_); }
-  const NodeId peer_node{info.node.hi, info.node.lo};
   Joined joined;
   {
     const std::scoped_lock lock(mutex_);
-    node_ = peer_node;
+    node_ = info.node;
     listen_address_ = info.listen_address;
     ready_ = true;
     joined.swap(joined_);
   }
   core_->peer_ready(shared_from_this());
-  if (joined) joined(peer_node);
+  if (joined) joined(info.node);
 }
 
 void Peer::on_closed(const Error& cause) {
@@ -89,7 +113,7 @@ void Peer::on_closed(const Error& cause) {
   core_->peer_closed(shared_from_this());
   const std::string who = "node " + to_string(node()) + " at " + address();
   if (joined) joined(fail(cause));
-  if (was_ready && cause.code != ErrorCode::kCancelled && !core_->stopping()) {
+  if (was_ready && !session_->peer_left() && !core_->stopping()) {
     core_->report("the connection with " + who + " ended: " + cause.message);
   }
   const Error lost = unavailable("the connection with " + who + " ended: " + cause.message);
@@ -144,13 +168,21 @@ void Peer::call(std::uint64_t actor, std::uint64_t method, std::string_view meth
   header.timeout = timeout == kForever ? Duration::zero() : timeout;
   if (pending) header.call_id = add_pending(pending);
   Result<void> sent;
+  std::vector<std::uint64_t> exported;
+  std::vector<std::uint64_t>* outer = std::exchange(exporting(), &exported);
   try {
     sent = session_->send(wire::encode_call(header, count, this, arguments));
   } catch (const Exception& e) {
     sent = fail(e.error());
   }
+  exporting() = outer;
   if (sent) return;
+  for (const std::uint64_t number : exported) release_export(number, 1);
   Error error = sent.error();
+  // What ended the connection is in the text; the code says what it means for this call.
+  if (error.code != ErrorCode::kOverloaded && error.code != ErrorCode::kInvalid) {
+    error.code = ErrorCode::kUnavailable;
+  }
   error.message = std::string(method_name) + " was not sent to " + address() + ": " + error.message;
   if (!pending) {
     core_->count_dead_letter();
@@ -162,14 +194,17 @@ void Peer::call(std::uint64_t actor, std::uint64_t method, std::string_view meth
 void Peer::reply_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> value) {
   Result<void> sent;
   try {
-    sent = session_->send(wire::encode_result(call_id, this, value));
+    auto message = wire::encode_result(call_id, this, value);
+    const bool small = message.size() <= kSmallResultBytes;
+    sent = session_->send(std::move(message),
+                          small ? net::Session::Bound::kExempt : net::Session::Bound::kKept);
   } catch (const Exception& e) {
     sent = fail(e.error());
   }
   if (sent) return;
-  Error error = sent.error();
-  error.message = "the result could not be sent back: " + error.message;
-  reply_error(call_id, error);
+  // Not kOverloaded, which promises that the handler did not run.
+  reply_error(call_id, unavailable("the handler ran, but its result could not be sent back: " +
+                                   sent.error().message));
 }
 
 void Peer::reply_error(std::uint64_t call_id, const Error& error) {
@@ -179,8 +214,8 @@ void Peer::reply_error(std::uint64_t call_id, const Error& error) {
 }
 
 void Peer::send(wire::OutgoingMessage&& message) {
-  // A send fails only when the connection has ended, which on_closed tells everybody concerned.
-  static_cast<void>(session_->send(std::move(message)));
+  // Exempt from the bound, it fails only when the connection ends: on_closed tells all concerned.
+  static_cast<void>(session_->send(std::move(message), net::Session::Bound::kExempt));
 }
 
 void Peer::stop(std::uint64_t actor, bool kill) {
@@ -223,6 +258,7 @@ WireActor Peer::export_actor(const ActorRefPtr& ref) {
     if (cause_) return actor;
     Export& entry = exports_[id.number];
     if (entry.count++ == 0) entry.handle = handle;
+    if (exporting() != nullptr) exporting()->push_back(id.number);
   }
   return actor;
 }
@@ -272,23 +308,30 @@ void Peer::on_message(wire::IncomingMessage message) {
 }
 
 void Peer::on_batch_end() {
-  for (;;) {
-    const net::CorkScope cork(*session_);
-    if (!core_->executor().run_held()) return;
+  while (core_->executor().run_held()) {
   }
 }
 
 Result<void> Peer::dispatch(const wire::IncomingMessage& message) {
   switch (message.kind()) {
-    case wire::FrameKind::kCall: return on_call(message);
-    case wire::FrameKind::kReply: return on_reply(message);
-    case wire::FrameKind::kFind: return on_find(message);
-    case wire::FrameKind::kFound: return on_found(message);
-    case wire::FrameKind::kMonitor: return on_monitor(message);
-    case wire::FrameKind::kDown: return on_down(message);
-    case wire::FrameKind::kRelease: return on_release(message);
-    case wire::FrameKind::kStop: return on_stop(message);
-    default: return {};  // of a newer protocol
+    case wire::FrameKind::kCall:
+      return on_call(message);
+    case wire::FrameKind::kReply:
+      return on_reply(message);
+    case wire::FrameKind::kFind:
+      return on_find(message);
+    case wire::FrameKind::kFound:
+      return on_found(message);
+    case wire::FrameKind::kMonitor:
+      return on_monitor(message);
+    case wire::FrameKind::kDown:
+      return on_down(message);
+    case wire::FrameKind::kRelease:
+      return on_release(message);
+    case wire::FrameKind::kStop:
+      return on_stop(message);
+    default:
+      return {};  // of a newer protocol
   }
 }
 
@@ -305,6 +348,9 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     reply = std::make_unique<ConnectionReply>(shared_from_this(), header->call_id);
   }
   const auto refuse = [&](Error error) -> Result<void> {
+    // The references among the arguments were counted by the caller: take and drop them.
+    Decoder references = wire::arguments(message, this);
+    drop_references(references);
     if (reply) {
       reply->error(error);
     } else {
@@ -314,8 +360,8 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
   };
   const auto cell = target(header->actor);
   if (!cell) {
-    return refuse(unavailable("actor " +
-                              to_string(ActorId{core_->node_id(), header->actor}) + " has ended"));
+    return refuse(
+        unavailable("actor " + to_string(ActorId{core_->node_id(), header->actor}) + " has ended"));
   }
   const MethodEntry* method = cell->type().find(header->method);
   if (method == nullptr) {
@@ -328,8 +374,8 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
   auto call = method->decode(arguments, reply);
   if (!call) {
     Error error = call.error();
-    error.message = std::string(cell->type().name) + "." + std::string(method->name) + ": " +
-                    error.message;
+    error.message =
+        std::string(cell->type().name) + "." + std::string(method->name) + ": " + error.message;
     return refuse(std::move(error));
   }
   cell->deliver(std::move(*call));
@@ -355,7 +401,9 @@ Result<void> Peer::on_find(const wire::IncomingMessage& message) {
   if (!find) return fail(find.error());
   const std::uint64_t id = find->request_id;
   core_->find(find->name, find->type_hash, "type the other node asked for", find->wait, false,
-              [self = shared_from_this(), id](Result<HandleRef> found) {
+              [weak = weak_from_this(), id](Result<HandleRef> found) {
+                const auto self = weak.lock();
+                if (!self) return;
                 wire::FoundFrame frame{id, {}};
                 if (found) {
                   frame.actor = self->export_actor(std::make_shared<HandleRef>(std::move(*found)));
@@ -382,7 +430,9 @@ Result<void> Peer::on_found(const wire::IncomingMessage& message) {
 Result<void> Peer::on_monitor(const wire::IncomingMessage& message) {
   const auto monitor = wire::parse_monitor(message);
   if (!monitor) return fail(monitor.error());
-  const auto tell = [self = shared_from_this(), id = monitor->request_id](const Down& down) {
+  const auto tell = [weak = weak_from_this(), id = monitor->request_id](const Down& down) {
+    const auto self = weak.lock();
+    if (!self) return;
     self->send(wire::encode_down({id, static_cast<std::uint16_t>(down.reason), down.cause}));
   };
   if (const auto cell = core_->cell(monitor->actor)) {
@@ -413,17 +463,21 @@ Result<void> Peer::on_down(const wire::IncomingMessage& message) {
 Result<void> Peer::on_release(const wire::IncomingMessage& message) {
   const auto release = wire::parse_release(message);
   if (!release) return fail(release.error());
+  release_export(release->actor, release->count);
+  return {};
+}
+
+void Peer::release_export(std::uint64_t actor, std::uint64_t count) {
   HandleRef dropped;  // let go outside the lock
   const std::scoped_lock lock(mutex_);
-  const auto found = exports_.find(release->actor);
-  if (found == exports_.end()) return {};
-  if (found->second.count > release->count) {
-    found->second.count -= release->count;
-    return {};
+  const auto found = exports_.find(actor);
+  if (found == exports_.end()) return;
+  if (found->second.count > count) {
+    found->second.count -= count;
+    return;
   }
   dropped = std::move(found->second.handle);
   exports_.erase(found);
-  return {};
 }
 
 Result<void> Peer::on_stop(const wire::IncomingMessage& message) {
@@ -435,7 +489,9 @@ Result<void> Peer::on_stop(const wire::IncomingMessage& message) {
 
 // --- proxies -------------------------------------------------------------------------------------
 
-boost::intrusive_ptr<Domain> RemoteActor::domain() const { return core_; }
+boost::intrusive_ptr<Domain> RemoteActor::domain() const {
+  return core_;
+}
 
 std::string RemoteActor::describe() const {
   return "actor " + to_string(id()) +

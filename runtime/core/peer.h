@@ -6,7 +6,8 @@
 // Invariants:
 //  1. Every pending call ends once: by its reply, or with the cause when the connection ends.
 //  2. exports_ counts the references to each local actor that the peer was sent and has not
-//     released; while it is not zero the actor has a handle here. The connection's end releases all.
+//     released; while it is not zero the actor has a handle here. The connection's end releases
+//     all.
 //  3. imports_ has one proxy for each of the peer's actors to which a handle exists here.
 
 #include <mutex>
@@ -72,6 +73,7 @@ class Peer final : public net::SessionEvents,
   std::uint64_t add_pending(boost::intrusive_ptr<PendingReply> pending);
   boost::intrusive_ptr<PendingReply> take_pending(std::uint64_t call_id);
   void send(wire::OutgoingMessage&& message);
+  void release_export(std::uint64_t actor, std::uint64_t count);
   Result<void> dispatch(const wire::IncomingMessage& message);
   Result<void> on_call(const wire::IncomingMessage& message);
   Result<void> on_reply(const wire::IncomingMessage& message);

@@ -6,30 +6,20 @@
 
 namespace muster {
 
-namespace {
-
-std::string hex(std::uint64_t value, int digits) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (int i = 0; i < digits; ++i) text += kDigits[(value >> (60 - 4 * i)) & 15U];
-  return text;
-}
-
-}  // namespace
-
-std::string to_string(const NodeId& id) { return hex(id.high, 8); }
-std::string to_string(const ActorId& id) {
-  return std::to_string(id.number) + "@" + to_string(id.node);
-}
-
 std::string_view to_string(DownReason reason) noexcept {
   switch (reason) {
-    case DownReason::kStopped: return "stopped";
-    case DownReason::kReleased: return "released";
-    case DownReason::kKilled: return "killed";
-    case DownReason::kCrashed: return "crashed";
-    case DownReason::kShutdown: return "shutdown";
-    case DownReason::kNodeLost: return "node_lost";
+    case DownReason::kStopped:
+      return "stopped";
+    case DownReason::kReleased:
+      return "released";
+    case DownReason::kKilled:
+      return "killed";
+    case DownReason::kCrashed:
+      return "crashed";
+    case DownReason::kShutdown:
+      return "shutdown";
+    case DownReason::kNodeLost:
+      return "node_lost";
   }
   return "unknown";
 }
@@ -44,7 +34,9 @@ Runtime::Runtime(RuntimeOptions options, RuntimeSeams seams)
   }
 }
 
-Runtime::~Runtime() { shutdown(); }
+Runtime::~Runtime() {
+  shutdown();
+}
 
 void Runtime::shutdown() {
   MUSTER_CHECK(detail::current_place() == nullptr, "shutdown called from a handler");
@@ -61,8 +53,8 @@ void Runtime::construct(detail::ActorRef& cell, detail::FunctionRef<void*()> mak
   core_->announce(actor);
 }
 
-Future<detail::HandleRef> Runtime::find_ref(const std::string& name,
-                                            const detail::ActorType& type, Duration timeout) {
+Future<detail::HandleRef> Runtime::find_ref(const std::string& name, const detail::ActorType& type,
+                                            Duration timeout) {
   auto state = boost::intrusive_ptr(new detail::FutureState<detail::HandleRef>(domain()));
   core_->find(name, type.hash, type.name, timeout, true,
               [state](Result<detail::HandleRef> found) { state->complete(std::move(found)); });
@@ -74,15 +66,27 @@ Future<Down> Runtime::monitor_ref(const detail::HandleRef& actor) {
   return core_->monitor(actor);
 }
 
-boost::intrusive_ptr<detail::Domain> Runtime::domain() const { return core_; }
+boost::intrusive_ptr<detail::Domain> Runtime::domain() const {
+  return core_;
+}
 Result<NodeId> Runtime::join(const std::string& address, Duration timeout) {
   return core_->join(address, timeout);
 }
-std::string Runtime::listen_address() const { return core_->listen_address(); }
-NodeId Runtime::node_id() const { return core_->node_id(); }
-std::vector<PeerInfo> Runtime::peers() const { return core_->peers(); }
-const Clock& Runtime::clock() const { return core_->clock(); }
-RuntimeStats Runtime::stats() const { return core_->stats(); }
+std::string Runtime::listen_address() const {
+  return core_->listen_address();
+}
+NodeId Runtime::node_id() const {
+  return core_->node_id();
+}
+std::vector<PeerInfo> Runtime::peers() const {
+  return core_->peers();
+}
+const Clock& Runtime::clock() const {
+  return core_->clock();
+}
+RuntimeStats Runtime::stats() const {
+  return core_->stats();
+}
 
 // --- inside handlers -----------------------------------------------------------------------------
 
@@ -117,10 +121,18 @@ ScheduledSend detail_::deliver_after(Duration delay,
   return ScheduledSend(cell->domain(), id);
 }
 
-ActorId id() { return current_cell().id(); }
-TimePoint now() { return current_cell().core().clock().now(); }
-Runtime& runtime() { return *current_cell().core().runtime(); }
-void stop() { current_cell().stop(false); }
+ActorId id() {
+  return current_cell().id();
+}
+TimePoint now() {
+  return current_cell().core().clock().now();
+}
+Runtime& runtime() {
+  return *current_cell().core().runtime();
+}
+void stop() {
+  current_cell().stop(false);
+}
 
 }  // namespace this_actor
 
@@ -138,10 +150,13 @@ Future<void> sleep_for(Duration duration) {
   detail::Place* place = detail::current_place();
   if (place == nullptr) {
     throw Exception(Error{ErrorCode::kInvalid,
-                          "sleep_for is for handlers and tasks: elsewhere there is no runtime", {}});
+                          "sleep_for is for handlers and tasks: elsewhere there is no runtime",
+                          {}});
   }
   auto state = boost::intrusive_ptr(new SleepState(place->domain()));
-  state->arm_deadline(std::max(duration, Duration::zero()), "sleep_for");
+  if (!state->arm_deadline(std::max(duration, Duration::zero()), "sleep_for")) {
+    state->complete_error({ErrorCode::kCancelled, "sleep_for: the runtime shut down", {}});
+  }
   return Future<void>(state);
 }
 

@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t kPeersMax = 1024;
 constexpr Duration kHandshakeTimeout = 5s;
+constexpr Duration kJoinTimeoutMax = 24h * 365;
+constexpr Duration kJoinGrace = 100ms;
 
 /// A continuation on its way through the executor.
 class PlacedWork final : public Runnable {
@@ -55,8 +57,8 @@ class RuntimeCore::ExecutorPlace final : public Place {
  public:
   explicit ExecutorPlace(RuntimeCore& core) : core_(core) {}
   void resume(boost::intrusive_ptr<Continuation> continuation) override {
-    auto work = std::make_unique<PlacedWork>(boost::intrusive_ptr<Place>(this),
-                                             std::move(continuation));
+    auto work =
+        std::make_unique<PlacedWork>(boost::intrusive_ptr<Place>(this), std::move(continuation));
     core_.executor().post(*work.release());  // frees itself when it has run
   }
   boost::intrusive_ptr<Domain> domain() const override { return &core_; }
@@ -84,14 +86,18 @@ RuntimeCore::RuntimeCore(RuntimeOptions options, RuntimeSeams seams)
 
 RuntimeCore::~RuntimeCore() = default;
 
-Place& RuntimeCore::place() { return *place_; }
+Place& RuntimeCore::place() {
+  return *place_;
+}
 
 void RuntimeCore::start(Runtime* runtime) {
   runtime_ = runtime;
   if (!options_.listen.empty()) listen();
 }
 
-void RuntimeCore::report(const std::string& line) const { options_.on_error(line); }
+void RuntimeCore::report(const std::string& line) const {
+  options_.on_error(line);
+}
 
 RuntimeStats RuntimeCore::stats() const {
   RuntimeStats stats;
@@ -176,11 +182,15 @@ Result<HandleRef> RuntimeCore::checked(ActorCell& cell, std::uint64_t type_hash,
   return HandleRef(boost::intrusive_ptr<ActorRef>(&cell));
 }
 
-void RuntimeCore::find(const std::string& name, std::uint64_t type_hash,
-                       std::string_view type_name, Duration timeout, bool everywhere, Found done) {
+void RuntimeCore::find(const std::string& name, std::uint64_t type_hash, std::string_view type_name,
+                       Duration timeout, bool everywhere, Found done) {
   const TimePoint now = clock().now();
-  Find find{name, type_hash, std::string(type_name),
-            timeout >= TimePoint::max() - now ? TimePoint::max() : now + timeout, everywhere, 0,
+  Find find{name,
+            type_hash,
+            std::string(type_name),
+            timeout >= TimePoint::max() - now ? TimePoint::max() : now + timeout,
+            everywhere,
+            0,
             std::move(done)};
   std::optional<Result<HandleRef>> at_once;
   std::vector<std::shared_ptr<Peer>> peers;
@@ -191,8 +201,8 @@ void RuntimeCore::find(const std::string& name, std::uint64_t type_hash,
     if (named != names_.end()) {
       at_once = checked(*named->second, type_hash, type_name);
     } else if (stopping_) {
-      at_once = fail(ErrorCode::kCancelled, "cannot look up '" + name +
-                                                "': the runtime is shutting down");
+      at_once = fail(ErrorCode::kCancelled,
+                     "cannot look up '" + name + "': the runtime is shutting down");
     } else {
       id = ++last_find_;
       if (everywhere) peers = peers_;
@@ -255,8 +265,10 @@ std::string RuntimeCore::listen_address() const {
 void RuntimeCore::listen() {
   value_or_throw(net::check_address_policy(options_.listen, !options_.token.empty()));
   auto listener = value_or_throw(transport_->listen(
-      options_.listen, [self = boost::intrusive_ptr<RuntimeCore>(this)](
-                           std::unique_ptr<ByteStream> stream) { self->accept(std::move(stream)); }));
+      options_.listen,
+      [self = boost::intrusive_ptr<RuntimeCore>(this)](std::unique_ptr<ByteStream> stream) {
+        self->accept(std::move(stream));
+      }));
   const std::scoped_lock lock(mutex_);
   listener_ = std::move(listener);
 }
@@ -281,6 +293,8 @@ Result<NodeId> RuntimeCore::join(const std::string& address, Duration timeout) {
   if (current_place() != nullptr) {
     return fail(ErrorCode::kInvalid, "join waits: do not call it from a handler");
   }
+  if (stopping()) return fail(ErrorCode::kCancelled, "cannot join: the runtime is shutting down");
+  timeout = std::min<Duration>(timeout, kJoinTimeoutMax);
   struct Joining {
     std::binary_semaphore done{0};
     std::mutex mutex;
@@ -294,18 +308,18 @@ Result<NodeId> RuntimeCore::join(const std::string& address, Duration timeout) {
     joining->done.release();
   };
   const TimePoint start = clock().now();
-  const TimePoint deadline = timeout >= TimePoint::max() - start ? TimePoint::max() : start + timeout;
-  transport_->connect(
-      address, timeout,
-      [deadline, self = boost::intrusive_ptr<RuntimeCore>(this), finish](
-          Result<std::unique_ptr<ByteStream>> stream) {
-        if (!stream) return finish(fail(stream.error()));
-        const TimePoint now = self->clock().now();
-        Peer::start(self, std::move(*stream), net::Role::kInitiator,
-                    std::max<Duration>(deadline - now, 1ms), finish);
-      });
-  // Both the connecting and the handshake have this deadline, so the answer comes.
-  if (!executor_->wait(joining->done, kForever)) {
+  const TimePoint deadline = start + timeout;
+  transport_->connect(address, timeout,
+                      [deadline, self = boost::intrusive_ptr<RuntimeCore>(this),
+                       finish](Result<std::unique_ptr<ByteStream>> stream) {
+                        if (!stream) return finish(fail(stream.error()));
+                        const TimePoint now = self->clock().now();
+                        Peer::start(self, std::move(*stream), net::Role::kInitiator,
+                                    std::max<Duration>(deadline - now, 1ms), finish);
+                      });
+  // Both the connecting and the handshake have this deadline, so the answer comes, unless the
+  // runtime is shut down meanwhile.
+  if (!executor_->wait(joining->done, timeout + kJoinGrace)) {
     return fail(ErrorCode::kTimeout, "no answer from " + address + " in time");
   }
   const std::scoped_lock lock(joining->mutex);
@@ -384,6 +398,7 @@ void RuntimeCore::close_peers() {
 }
 
 void RuntimeCore::shutdown() {
+  const std::scoped_lock serial(shutdown_mutex_);  // a second caller returns when all is done
   std::unique_ptr<Listener> listener;
   std::map<std::uint64_t, Find> finds;
   {
@@ -428,7 +443,9 @@ Future<Down> RuntimeCore::monitor(const HandleRef& actor) {
     if (remote.peer()) {
       remote.peer()->monitor(remote, state);
     } else {
-      state->complete(Down{remote.id(), {}, DownReason::kNodeLost,
+      state->complete(Down{remote.id(),
+                           {},
+                           DownReason::kNodeLost,
                            Error{ErrorCode::kUnavailable, remote.describe(), {}}});
     }
   }

@@ -1,9 +1,9 @@
 #pragma once
-// What a Runtime owns: executor, transport, actors, names, peers. Cells, proxies and futures refer to
-// it, so it outlives the Runtime object; after shutdown() it only answers that it is gone.
+// What a Runtime owns: executor, transport, actors, names, peers. Cells, proxies and futures refer
+// to it, so it outlives the Runtime object; after shutdown() it only answers that it is gone.
 //
-// Threads: all members from any thread. Lock order: names and finds (mutex_) before nothing; no lock
-// is held while a callback, a completion or a send runs.
+// Threads: all members from any thread. Lock order: names and finds (mutex_) before nothing; no
+// lock is held while a callback, a completion or a send runs.
 
 #include <muster/runtime.h>
 
@@ -103,13 +103,14 @@ class RuntimeCore final : public Domain {
   std::atomic<std::uint64_t> last_actor_{0};
   std::atomic<std::size_t> living_{0};  // cells whose end is not told yet
   std::binary_semaphore empty_{0};
+  std::mutex shutdown_mutex_;
   std::atomic<bool> waiting_for_empty_{false};
 
   mutable std::mutex mutex_;
   // Guarded by mutex_:
   std::unique_ptr<Listener> listener_;
   std::unordered_map<std::uint64_t, boost::intrusive_ptr<ActorCell>> cells_;
-  std::unordered_map<std::string, ActorCell*> names_;      // reserved from spawn to death
+  std::unordered_map<std::string, ActorCell*> names_;  // reserved from spawn to death
   std::map<std::uint64_t, Find> finds_;
   std::uint64_t last_find_ = 0;
   std::vector<std::shared_ptr<Peer>> peers_;

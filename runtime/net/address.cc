@@ -6,9 +6,9 @@ namespace muster::net {
 namespace {
 
 auto malformed(std::string_view address) {
-  return fail(ErrorCode::kInvalid,
-              "address \"" + std::string(address) + "\": expected HOST:PORT, for example " +
-                  "127.0.0.1:7077 or [::1]:7077");
+  return fail(ErrorCode::kInvalid, "address \"" + std::string(address) +
+                                       "\": expected HOST:PORT, for example " +
+                                       "127.0.0.1:7077 or [::1]:7077");
 }
 
 }  // namespace
@@ -30,8 +30,8 @@ Result<HostPort> parse_address(std::string_view address) {
     return malformed(address);
   }
   if (error != std::errc() || number > 65535) {
-    return fail(ErrorCode::kInvalid, "address \"" + std::string(address) +
-                                         "\": the port must be from 0 to 65535");
+    return fail(ErrorCode::kInvalid,
+                "address \"" + std::string(address) + "\": the port must be from 0 to 65535");
   }
   return HostPort{std::string(host), static_cast<std::uint16_t>(number)};
 }
@@ -61,8 +61,10 @@ Result<void> check_address_policy(std::string_view address, bool has_token) {
   const auto parsed = parse_address(address);
   if (!parsed) return fail(parsed.error());
   if (has_token || is_loopback_host(parsed->host)) return {};
-  return fail(ErrorCode::kDenied, "address " + std::string(address) +
-                                      " is not a loopback address: a token is needed (--token-file)");
+  return fail(
+      ErrorCode::kDenied,
+      "address " + std::string(address) +
+          " is not a loopback address: a token is needed (RuntimeOptions::token, --token-file)");
 }
 
 }  // namespace muster::net

@@ -53,7 +53,9 @@ void append_part(std::vector<std::byte>& out, wire::Slice part) {
   out.insert(out.end(), part.begin(), part.end());
 }
 
-std::vector<std::byte> copy(wire::Slice bytes) { return {bytes.begin(), bytes.end()}; }
+std::vector<std::byte> copy(wire::Slice bytes) {
+  return {bytes.begin(), bytes.end()};
+}
 
 }  // namespace
 
@@ -69,8 +71,8 @@ wire::HelloFrame Handshake::own_hello() const {
   hello.protocol = options_.protocol_name;
   hello.version_min = options_.version_min;
   hello.version_max = options_.version_max;
-  hello.node_hi = options_.node.hi;
-  hello.node_lo = options_.node.lo;
+  hello.node_hi = options_.node.high;
+  hello.node_lo = options_.node.low;
   hello.incarnation = options_.incarnation;
   hello.listen_address = options_.listen_address;
   hello.authenticates = options_.token.has_value();
@@ -110,7 +112,8 @@ Handshake::Outcome Handshake::on_frame(const wire::IncomingMessage& frame) {
   using wire::FrameKind;
   if (frame.kind() == FrameKind::kReject || frame.kind() == FrameKind::kGoodbye) {
     const auto error = wire::parse_error(frame);
-    if (!error) return refuse(ErrorCode::kCorrupt, "sent a bad frame: " + error.error().message, "");
+    if (!error)
+      return refuse(ErrorCode::kCorrupt, "sent a bad frame: " + error.error().message, "");
     const std::string text = address_ + " refused the connection: " + peer_text(error->message);
     return tl::unexpected<Refusal>(Refusal{Error{error->code, text, {}}, std::nullopt});
   }
@@ -144,10 +147,10 @@ std::optional<Refusal> Handshake::learn(const wire::HelloFrame& hello) {
   };
   if (hello.protocol != options_.protocol_name) {
     const std::string theirs = peer_text(hello.protocol.substr(0, 40));
-    return refusal(ErrorCode::kInvalid,
-                   "speaks protocol \"" + theirs + "\", this node \"" + options_.protocol_name + "\"",
-                   "this node speaks protocol \"" + options_.protocol_name + "\", you \"" + theirs +
-                       "\"");
+    return refusal(
+        ErrorCode::kInvalid,
+        "speaks protocol \"" + theirs + "\", this node \"" + options_.protocol_name + "\"",
+        "this node speaks protocol \"" + options_.protocol_name + "\", you \"" + theirs + "\"");
   }
   const std::uint16_t version = std::min(hello.version_max, options_.version_max);
   if (version < std::max(hello.version_min, options_.version_min)) {
@@ -173,14 +176,16 @@ std::optional<Refusal> Handshake::learn(const wire::HelloFrame& hello) {
                    "you ask for a token: this node has none");
   }
   peer_authenticates_ = hello.authenticates;
-  peer_ = PeerInfo{{hello.node_hi, hello.node_lo}, hello.incarnation, hello.listen_address,
-                   address_, version, hello.message_bytes_max, hello.software};
+  peer_ = PeerInfo{
+      {hello.node_hi, hello.node_lo}, hello.incarnation, hello.listen_address, address_, version,
+      hello.message_bytes_max,        hello.software};
   return std::nullopt;
 }
 
 Handshake::Outcome Handshake::on_hello(const wire::IncomingMessage& frame) {
   const auto hello = wire::parse_hello(frame);
-  if (!hello) return refuse(hello.error().code, "sent a bad frame: " + hello.error().message, "bad hello");
+  if (!hello)
+    return refuse(hello.error().code, "sent a bad frame: " + hello.error().message, "bad hello");
   if (auto refusal = learn(*hello)) return tl::unexpected<Refusal>(std::move(*refusal));
   wire::HelloFrame own = own_hello();
   own.version_min = own.version_max = peer_.version;

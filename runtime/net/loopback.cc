@@ -161,10 +161,9 @@ class LoopbackStream final : public ByteStream {
   static void wake_reader(const std::shared_ptr<Pipe>& pipe, int side) {
     End& end = pipe->ends[side];
     if (!end.reader) return;
-    end.timers->schedule(end.timers->clock().now(),
-                         [pipe, side, done = std::exchange(end.reader, nullptr)] {
-                           done(deliver(*pipe, side));
-                         });
+    end.timers->schedule(
+        end.timers->clock().now(),
+        [pipe, side, done = std::exchange(end.reader, nullptr)] { done(deliver(*pipe, side)); });
   }
 
   static void wake_writer(Pipe& pipe, int side) {
@@ -185,7 +184,8 @@ class LoopbackStream final : public ByteStream {
       end.inbox.clear();
       end.taken = 0;
     } else if (end.taken >= kPipeBytes) {
-      end.inbox.erase(end.inbox.begin(), end.inbox.begin() + static_cast<std::ptrdiff_t>(end.taken));
+      end.inbox.erase(end.inbox.begin(),
+                      end.inbox.begin() + static_cast<std::ptrdiff_t>(end.taken));
       end.taken = 0;
     }
     wake_writer(pipe, 1 - side);
@@ -269,10 +269,12 @@ class LoopbackTransport final : public Transport {
     const std::scoped_lock lock(state_->mutex);
     if (parsed->port == 0) parsed->port = ++state_->last_port;
     std::string bound = net::format_address(parsed->host, parsed->port);
-    const Listening entry{timers_, ends_, std::make_shared<std::function<void(std::unique_ptr<ByteStream>)>>(
-                                       std::move(on_accept))};
+    const Listening entry{
+        timers_, ends_,
+        std::make_shared<std::function<void(std::unique_ptr<ByteStream>)>>(std::move(on_accept))};
     if (!state_->listening.emplace(bound, entry).second) {
-      return fail(ErrorCode::kUnavailable, "cannot listen on " + bound + ": address already in use");
+      return fail(ErrorCode::kUnavailable,
+                  "cannot listen on " + bound + ": address already in use");
     }
     return std::make_unique<LoopbackListener>(state_, std::move(bound));
   }
@@ -283,8 +285,8 @@ class LoopbackTransport final : public Transport {
     const auto found = state_->listening.find(address);
     if (found == state_->listening.end()) {
       timers_->schedule(timers_->clock().now(), [done = std::move(done), address] {
-        done(fail(ErrorCode::kUnavailable,
-                  "cannot connect to " + address + ": connection refused"));
+        done(
+            fail(ErrorCode::kUnavailable, "cannot connect to " + address + ": connection refused"));
       });
       return;
     }
@@ -294,14 +296,13 @@ class LoopbackTransport final : public Transport {
     pipe->ends[0].peer = address;
     pipe->ends[1].timers = listening.timers;
     pipe->ends[1].peer = "loopback:" + std::to_string(++state_->connections);
-    const auto ours = std::make_shared<std::unique_ptr<ByteStream>>(
-        std::make_unique<LoopbackStream>(pipe, 0));
-    const auto theirs = std::make_shared<std::unique_ptr<ByteStream>>(
-        std::make_unique<LoopbackStream>(pipe, 1));
-    listening.timers->schedule(listening.timers->clock().now(),
-                               [theirs, on_accept = listening.on_accept] {
-                                 (*on_accept)(std::move(*theirs));
-                               });
+    const auto ours =
+        std::make_shared<std::unique_ptr<ByteStream>>(std::make_unique<LoopbackStream>(pipe, 0));
+    const auto theirs =
+        std::make_shared<std::unique_ptr<ByteStream>>(std::make_unique<LoopbackStream>(pipe, 1));
+    listening.timers->schedule(
+        listening.timers->clock().now(),
+        [theirs, on_accept = listening.on_accept] { (*on_accept)(std::move(*theirs)); });
     timers_->schedule(timers_->clock().now(),
                       [ours, done = std::move(done)] { done(std::move(*ours)); });
     ends_->add(pipe, 0);

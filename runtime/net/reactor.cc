@@ -20,7 +20,30 @@ Reactor::CallbackScope::CallbackScope(Reactor& reactor) {
 }
 
 Reactor::CallbackScope::~CallbackScope() {
-  if (this_thread_ != nullptr) this_thread_->count.fetch_add(1);
+  if (this_thread_ == nullptr) return;
+  this_thread_->start_deferred(false);
+  this_thread_->count.fetch_add(1);
+}
+
+void Reactor::Activity::start_deferred(bool now_late) {
+  std::vector<std::shared_ptr<Deferred>> ready;
+  {
+    const std::scoped_lock lock(mutex);
+    ready.swap(deferred);
+    late = now_late;
+  }
+  for (const auto& work : ready) work->start();
+}
+
+void Reactor::after_callback(std::shared_ptr<Deferred> work) {
+  if (this_thread_ != nullptr && this_thread_->count.load(std::memory_order_relaxed) % 2 == 1) {
+    const std::scoped_lock lock(this_thread_->mutex);
+    if (!this_thread_->late) {
+      this_thread_->deferred.push_back(std::move(work));
+      return;
+    }
+  }
+  work->start();
 }
 
 Reactor::Reactor(Duration takeover_after, std::size_t threads_max)
@@ -97,6 +120,7 @@ void Reactor::take_over(std::size_t me) {
     const std::size_t next = threads_.size();
     threads_.emplace_back([this, next] { run(next); });
   }
+  activity_[leader_].start_deferred(true);
   leader_ = me;
   // The late callback may be a timer's, with others due behind it.
   boost::asio::post(io_, [this] { run_timers(); });

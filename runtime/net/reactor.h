@@ -30,6 +30,15 @@
 
 namespace muster::net {
 
+// Something to be started when the callback under way is over, see Reactor::after_callback.
+class Deferred {
+ public:
+  virtual void start() = 0;
+
+ protected:
+  ~Deferred() = default;
+};
+
 class Reactor final : public Timers {
  public:
   // Marks a callback of the reactor on this thread, for the watcher to see.
@@ -48,6 +57,10 @@ class Reactor final : public Timers {
   const Clock& clock() const override { return steady_clock(); }
   TimerId schedule(TimePoint when, std::function<void()> callback) override;
   bool cancel(TimerId id) override { return queue_.cancel(id); }
+  // Starts `work` when the callback under way on this thread ends, or when another thread takes the
+  // lead because it does not: what a callback goes on to do comes before what it asked for. Outside
+  // callbacks, starts it now.
+  void after_callback(std::shared_ptr<Deferred> work);
   // Runs `task` soon on the leader; drops it after drain().
   void post(std::function<void()> task);
 
@@ -62,6 +75,10 @@ class Reactor final : public Timers {
   // Of one thread: odd while a callback runs on it.
   struct alignas(64) Activity {
     std::atomic<std::uint64_t> count{0};
+    std::mutex mutex;
+    std::vector<std::shared_ptr<Deferred>> deferred;  // guarded by mutex
+    bool late = false;  // guarded by mutex: another thread has the lead, nothing is deferred
+    void start_deferred(bool now_late);
   };
 
   void run(std::size_t me);

@@ -134,9 +134,9 @@ void SendQueue::take_chunk(Bulk& bulk, WriteOp& op) {
   const wire::Slice slice = bulk.slices[bulk.slice];
   const std::size_t size = std::min(chunk_bytes_, slice.size() - bulk.within);
   const auto align = bulk.message.align_offset() % 64;
-  op.messages_.push_back(wire::encode_chunk({bulk.stream, static_cast<std::uint32_t>(align),
-                                             bulk.message.size(), bulk.sent,
-                                             slice.subspan(bulk.within, size)}));
+  op.messages_.push_back(
+      wire::encode_chunk({bulk.stream, static_cast<std::uint32_t>(align), bulk.message.size(),
+                          bulk.sent, slice.subspan(bulk.within, size)}));
   op.messages_.back().append_slices(op.slices_);
   op.payload_bytes_ += size;
   bulk.sent += size;

@@ -11,7 +11,12 @@ namespace muster::net {
 namespace {
 
 // Messages sent within this of the last write are gathered instead of written one by one.
+// How far messages that are never refused may exceed the bound before the peer is given up.
+constexpr std::size_t kExemptBytesMax = std::size_t{64} << 20;
 constexpr Duration kGatherWithin = 10us;
+// During a burst the transport's thread writes what was gathered about this often: large writes
+// cost both sides far less than many small ones.
+constexpr Duration kBurstFlush = 50us;
 // When this much waits, gathered or corked, it is written at once.
 constexpr std::size_t kGatherBytesMax = 64 * 1024;
 // How long a session that ended still reads, so that its last words reach the peer.
@@ -20,8 +25,8 @@ constexpr Duration kLinger = 500ms;
 std::vector<std::byte> make_nonce(std::uint64_t seed) {
   std::vector<std::byte> nonce(wire::kNonceBytes);
   if (seed == 0) {
-    const int ok = RAND_bytes(reinterpret_cast<unsigned char*>(nonce.data()),
-                              static_cast<int>(nonce.size()));
+    const int ok =
+        RAND_bytes(reinterpret_cast<unsigned char*>(nonce.data()), static_cast<int>(nonce.size()));
     MUSTER_CHECK(ok == 1, ok);
   } else {
     Random random(seed);
@@ -89,20 +94,24 @@ void Session::on_read(Result<std::size_t> count) {
   }
   last_heard_.store(timers_.clock().now().time_since_epoch().count(), std::memory_order_relaxed);
   bytes_received_.fetch_add(*count, std::memory_order_relaxed);
+  heard_since_write_.store(true, std::memory_order_relaxed);
   batch_ = 0;
   Result<void> parsed;
   std::shared_ptr<SessionEvents> events;
   {
     const std::scoped_lock lock(events_mutex_);
-    parsed = reader_.commit(*count, [this](wire::IncomingMessage&& message) {
-      return on_frame(std::move(message));
-    });
+    parsed = reader_.commit(
+        *count, [this](wire::IncomingMessage&& message) { return on_frame(std::move(message)); });
     events = events_;
   }
   if (!parsed) on_bad_bytes(parsed.error());
-  if (ended_) return drain_read();
   const bool call_batch_end = batch_ > 0;
-  arm_read();  // from here on another thread may be in on_read
+  if (ended_) {
+    drain_read();
+  } else {
+    arm_read();
+  }
+  // From here on another thread may be in on_read.
   if (call_batch_end && events) events->on_batch_end();
 }
 
@@ -123,8 +132,10 @@ bool Session::on_frame(wire::IncomingMessage&& message) {
       const auto error = wire::parse_error(message);
       const std::string text = error ? error->message : "a reason that cannot be read";
       const bool reject = message.kind() == FrameKind::kReject;
+      peer_left_ = !reject;
       finish(Error{ErrorCode::kUnavailable,
-                   peer_address_ + (reject ? " refused the connection: " : " left: ") + text, {}},
+                   peer_address_ + (reject ? " refused the connection: " : " left: ") + text,
+                   {}},
              Farewell::kNone, {});
       break;
     }
@@ -208,13 +219,21 @@ void Session::drain_read() {
 
 // ---- Writing ----
 
-Result<void> Session::send(wire::OutgoingMessage&& message) {
+Result<void> Session::send(wire::OutgoingMessage&& message, Bound bound) {
   std::unique_lock lock(mutex_);
   if (cause_) return fail(*cause_);
   const std::size_t size = message.size();
   const std::size_t waiting = queue_.bytes() + in_flight_bytes_ + before_ready_bytes_;
-  if (waiting > 0 && message.lane() != wire::Lane::kControl &&
-      size > options_.max_outstanding_bytes - std::min(waiting, options_.max_outstanding_bytes)) {
+  const std::size_t limit = options_.max_outstanding_bytes;
+  if (bound == Bound::kExempt) {
+    if (waiting > limit && waiting - limit > kExemptBytesMax) {
+      lock.unlock();
+      Error cause{ErrorCode::kUnavailable, peer_address_ + " does not read what it is sent", {}};
+      finish(cause, Farewell::kNone, {});
+      return fail(std::move(cause));
+    }
+  } else if (waiting > 0 && message.lane() != wire::Lane::kControl &&
+             size > limit - std::min(waiting, limit)) {
     return fail(ErrorCode::kOverloaded, "connection to " + peer_address_ + ": " +
                                             std::to_string(waiting) + " bytes wait to be sent, " +
                                             std::to_string(options_.max_outstanding_bytes) +
@@ -238,18 +257,29 @@ Result<void> Session::send(wire::OutgoingMessage&& message) {
 
 bool Session::should_write_now() {
   if (writing_) return false;
-  if (queue_.bytes() >= kGatherBytesMax) return true;
-  if (corks_ > 0 || tail_flush_scheduled_) return false;
+  const bool many = queue_.bytes() >= kGatherBytesMax;
+  if (!many && (corks_ > 0 || tail_flush_scheduled_)) return false;
   const TimePoint now = timers_.clock().now();
-  if (now - last_write_ >= kGatherWithin) {
-    last_write_ = now;
+  // Something came in since the last write: most likely an answer, and this what waits for it.
+  const bool sparse =
+      heard_since_write_.load(std::memory_order_relaxed) || now - last_write_ >= kGatherWithin;
+  if (many || sparse) {
+    bursting_ = bursting_ && !sparse;
     return true;
   }
+  schedule_tail_flush(now);
+  return false;
+}
+
+// Requires: the lock. The first message that follows another is written soon, those of a burst in
+// turns of kBurstFlush.
+void Session::schedule_tail_flush(TimePoint now) {
+  if (tail_flush_scheduled_) return;
   tail_flush_scheduled_ = true;
-  timers_.schedule(now, [weak = weak_from_this()] {
+  timers_.schedule(bursting_ ? now + kBurstFlush : now, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->on_tail_flush();
   });
-  return false;
+  bursting_ = true;
 }
 
 void Session::on_tail_flush() {
@@ -273,18 +303,26 @@ void Session::uncork() {
 void Session::start_writing(std::unique_lock<std::mutex> lock) {
   if (writing_ || stream_ended_ || queue_.empty()) return;
   writing_ = true;
+  heard_since_write_.store(false, std::memory_order_relaxed);
   lock.unlock();
   write_loop();
 }
 
 // Requires: this thread set writing_, or continues for the one that did.
 void Session::write_loop() {
-  for (;;) {
+  for (bool first = true;; first = false) {
     if (op_.done()) {
       const std::scoped_lock lock(mutex_);
+      if (!first && bursting_ && !queue_.empty() && queue_.bytes() < kGatherBytesMax && !cause_) {
+        in_flight_bytes_ = 0;
+        writing_ = false;
+        last_write_ = timers_.clock().now();
+        return schedule_tail_flush(last_write_);
+      }
       if (stream_ended_ || !queue_.take(op_)) {
         in_flight_bytes_ = 0;
         writing_ = false;
+        last_write_ = timers_.clock().now();
         return;
       }
       in_flight_bytes_ = op_.payload_bytes();
@@ -327,7 +365,8 @@ void Session::on_handshake_deadline() {
   if (ready()) return;
   finish(Error{ErrorCode::kTimeout,
                peer_address_ + " did not send its " + awaited + " within " +
-                   seconds(options_.handshake_timeout), {}},
+                   seconds(options_.handshake_timeout),
+               {}},
          Farewell::kReject, "no " + awaited + " within " + seconds(options_.handshake_timeout));
 }
 
@@ -339,6 +378,10 @@ void Session::on_heartbeat() {
 
 void Session::on_silence_check() {
   if (ended_) return;
+  {
+    const std::scoped_lock lock(events_mutex_);  // the reader's
+    reader_.trim();
+  }
   const TimePoint now = timers_.clock().now();
   const TimePoint heard{Duration(last_heard_.load(std::memory_order_relaxed))};
   TimePoint deadline = heard + options_.peer_timeout;
@@ -349,10 +392,11 @@ void Session::on_silence_check() {
     last_heard_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   }
   if (now >= deadline) {
-    return finish(Error{ErrorCode::kUnavailable,
-                        "no heartbeat from " + peer_address_ + " for " +
-                            seconds(options_.peer_timeout), {}},
-                  Farewell::kReject, "no heartbeat from you for " + seconds(options_.peer_timeout));
+    return finish(
+        Error{ErrorCode::kUnavailable,
+              "no heartbeat from " + peer_address_ + " for " + seconds(options_.peer_timeout),
+              {}},
+        Farewell::kReject, "no heartbeat from you for " + seconds(options_.peer_timeout));
   }
   silence_check_due_ = deadline;
   schedule_in(deadline - now, &Session::on_silence_check);
@@ -383,8 +427,7 @@ void Session::finish(Error cause, Farewell farewell, std::string reason_for_peer
       start_writing(std::move(lock));
     }
   }
-  timers_.schedule(timers_.clock().now(),
-                   [self = shared_from_this()] { self->report_closed(); });
+  timers_.schedule(timers_.clock().now(), [self = shared_from_this()] { self->report_closed(); });
   if (farewell == Farewell::kNone) {
     end_stream();
   } else {
@@ -400,7 +443,9 @@ void Session::report_closed() {
   if (events) events->on_closed(*cause_);
 }
 
-void Session::on_linger_end() { end_stream(); }
+void Session::on_linger_end() {
+  end_stream();
+}
 
 void Session::end_stream() {
   if (!stream_ended_.exchange(true)) stream_->close();
@@ -412,8 +457,8 @@ std::size_t Session::outstanding_bytes() const {
 }
 
 SessionStats Session::stats() const {
-  return {bytes_sent_, bytes_received_, messages_sent_, messages_received_, writes_,
-          heartbeats_received_};
+  return {bytes_sent_,        bytes_received_, messages_sent_,
+          messages_received_, writes_,         heartbeats_received_};
 }
 
 }  // namespace muster::net

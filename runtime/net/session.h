@@ -43,11 +43,19 @@ class Session : public std::enable_shared_from_this<Session> {
   Session& operator=(const Session&) = delete;
 
   // Takes the message over and writes it now, on the calling thread, when nothing waits; else it
-  // is queued in its lane. A thread that sends in quick succession has its messages gathered, and
-  // written at the latest by the transport's thread. kOverloaded when max_outstanding_bytes would
-  // be exceeded; kInvalid when the peer accepts no message of that size; the cause when the session
-  // has ended: then `message` is left as it was. Before on_ready messages are queued.
-  Result<void> send(wire::OutgoingMessage&& message);
+  // is queued in its lane. Messages that follow a write at once, with nothing received in between,
+  // are gathered and written together, at the latest by the transport's thread 50 microseconds on.
+  // kOverloaded when max_outstanding_bytes would be exceeded; kInvalid when the peer accepts no
+  // message of that size; the cause when the session has ended: then `message` is left as it was.
+  // Before on_ready messages are queued.
+  Result<void> send(wire::OutgoingMessage&& message) {
+    return send(std::move(message), Bound::kKept);
+  }
+
+  // kExempt: a small message that nobody could send again (an answer, a release) is not refused for
+  // want of room. A peer for which too much of that piles up is given up: it does not read.
+  enum class Bound : std::uint8_t { kKept, kExempt };
+  Result<void> send(wire::OutgoingMessage&& message, Bound bound);
 
   // Between cork and uncork (they nest, and count for all threads) messages gather and are written
   // together at the last uncork, on its thread, or earlier when they are many.
@@ -59,6 +67,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void close(Error cause);
 
   bool ready() const { return ready_.load(std::memory_order_acquire); }
+  // The peer ended the session in good order (a goodbye), rather than by a fault.
+  bool peer_left() const { return peer_left_; }
   // "host:port" of the stream's other end.
   const std::string& peer_address() const { return peer_address_; }
   std::size_t outstanding_bytes() const;
@@ -82,6 +92,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Writing.
   bool should_write_now();  // Requires: the lock
+  void schedule_tail_flush(TimePoint now);
   void start_writing(std::unique_lock<std::mutex> lock);
   void write_loop();
   void send_now(wire::OutgoingMessage&& message);
@@ -122,6 +133,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::size_t in_flight_bytes_ = 0;
   bool writing_ = false;
   bool tail_flush_scheduled_ = false;
+  bool bursting_ = false;  // the last messages came within kGatherWithin of a write
   int corks_ = 0;
   TimePoint last_write_{};
   std::optional<Error> cause_;
@@ -131,8 +143,10 @@ class Session : public std::enable_shared_from_this<Session> {
   WriteOp op_;
 
   std::atomic<bool> ready_{false};
-  std::atomic<bool> ended_{false};         // cause_ is set
+  std::atomic<bool> peer_left_{false};  // set before the cause
+  std::atomic<bool> ended_{false};      // cause_ is set
   std::atomic<bool> stream_ended_{false};
+  std::atomic<bool> heard_since_write_{false};
   std::atomic<Duration::rep> last_heard_{0};
   TimePoint silence_check_due_{};  // owned by the silence timer
   std::atomic<std::uint64_t> bytes_sent_{0}, bytes_received_{0}, messages_sent_{0},

@@ -3,8 +3,8 @@
 
 #include <muster/clock.h>
 #include <muster/error.h>
+#include <muster/ids.h>
 
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,13 +13,6 @@
 #include "runtime/wire/message.h"
 
 namespace muster::net {
-
-// A node's identity: 128 random bits, made anew each time a node starts.
-struct NodeId {
-  std::uint64_t hi = 0;
-  std::uint64_t lo = 0;
-  friend auto operator<=>(const NodeId&, const NodeId&) = default;
-};
 
 enum class Role : std::uint8_t { kInitiator, kAcceptor };
 
@@ -39,7 +32,7 @@ struct SessionOptions {
   Duration peer_timeout = 4s;
   wire::Limits limits;
   std::size_t max_outstanding_bytes = std::size_t{256} << 20;
-  std::size_t chunk_bytes = std::size_t{256} << 10;  // larger messages travel in chunks
+  std::size_t chunk_bytes = std::size_t{512} << 10;  // larger messages travel in chunks
   std::uint64_t nonce_seed = 0;  // 0: nonces from the system's generator; else for tests only
 };
 

@@ -39,28 +39,37 @@ Error TcpConnection::cause(const boost::system::error_code& error) const {
     return {ErrorCode::kUnavailable, peer_address_ + " closed the connection", {}};
   }
   return {ErrorCode::kUnavailable,
-          "connection to " + peer_address_ + " lost: " + system_text(error), {}};
+          "connection to " + peer_address_ + " lost: " + system_text(error),
+          {}};
 }
 
 void TcpConnection::read_some(std::span<std::byte> into, ByteStream::IoHandler done) {
+  read_into_ = into;
+  read_done_ = std::move(done);
+  // Asio tries to read at once. Mostly in vain, so what the callback has to send goes first.
+  reactor_->after_callback(shared_from_this());
+}
+
+void TcpConnection::start() {
   const std::scoped_lock lock(mutex_);
+  const auto into = read_into_;
+  auto done = std::move(read_done_);
   if (closed_) {
     reactor_->post([self = shared_from_this(), done = std::move(done)] {
       done(muster::fail(self->cause(boost::asio::error::operation_aborted)));
     });
     return;
   }
-  socket_.async_read_some(
-      boost::asio::buffer(into.data(), into.size()),
-      [self = shared_from_this(), done = std::move(done)](const boost::system::error_code& error,
-                                                          std::size_t count) {
-        const Reactor::CallbackScope scope(*self->reactor_);
-        if (error) {
-          done(muster::fail(self->cause(error)));
-        } else {
-          done(count);
-        }
-      });
+  socket_.async_read_some(boost::asio::buffer(into.data(), into.size()),
+                          [self = shared_from_this(), done = std::move(done)](
+                              const boost::system::error_code& error, std::size_t count) {
+                            const Reactor::CallbackScope scope(*self->reactor_);
+                            if (error) {
+                              done(muster::fail(self->cause(error)));
+                            } else {
+                              done(count);
+                            }
+                          });
 }
 
 Result<std::size_t> TcpConnection::try_write(std::span<const ByteStream::Slice> slices) {
@@ -80,20 +89,19 @@ Result<std::size_t> TcpConnection::try_write(std::span<const ByteStream::Slice> 
     if (written >= 0) return static_cast<std::size_t>(written);
     if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
     if (errno == EINTR) continue;
-    return muster::fail(
-        cause(boost::system::error_code(errno, boost::system::system_category())));
+    return muster::fail(cause(boost::system::error_code(errno, boost::system::system_category())));
   }
 }
 
 void TcpConnection::wait_writable(std::function<void()> done) {
   const std::scoped_lock lock(mutex_);
   if (closed_) return reactor_->post(std::move(done));
-  socket_.async_wait(boost::asio::ip::tcp::socket::wait_write,
-                     [self = shared_from_this(), done = std::move(done)](
-                         const boost::system::error_code&) {
-                       const Reactor::CallbackScope scope(*self->reactor_);
-                       done();
-                     });
+  socket_.async_wait(
+      boost::asio::ip::tcp::socket::wait_write,
+      [self = shared_from_this(), done = std::move(done)](const boost::system::error_code&) {
+        const Reactor::CallbackScope scope(*self->reactor_);
+        done();
+      });
 }
 
 void TcpConnection::close() {

@@ -13,7 +13,7 @@
 
 namespace muster::net {
 
-class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
+class TcpConnection final : public Deferred, public std::enable_shared_from_this<TcpConnection> {
  public:
   // Requires: `socket` is connected, of the reactor's io_context.
   TcpConnection(std::shared_ptr<Reactor> reactor, boost::asio::ip::tcp::socket socket);
@@ -25,11 +25,15 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   const std::string& peer_address() const { return peer_address_; }
 
  private:
+  void start() override;  // the read
   Error cause(const boost::system::error_code& error) const;
 
   const std::shared_ptr<Reactor> reactor_;
   boost::asio::ip::tcp::socket socket_;
   std::string peer_address_;
+  // Of the read that is about to start; it is the only one.
+  std::span<std::byte> read_into_;
+  ByteStream::IoHandler read_done_;
   std::mutex mutex_;
   std::atomic<bool> closed_{false};  // set under mutex_
 };

@@ -47,12 +47,13 @@ struct TcpState {
     error_code ignored;
     using boost::asio::socket_base;
     if (options.send_buffer_bytes > 0) {
-      socket.set_option(
-          socket_base::send_buffer_size(static_cast<int>(options.send_buffer_bytes)), ignored);
+      socket.set_option(socket_base::send_buffer_size(static_cast<int>(options.send_buffer_bytes)),
+                        ignored);
     }
     if (options.receive_buffer_bytes > 0) {
       socket.set_option(
-          socket_base::receive_buffer_size(static_cast<int>(options.receive_buffer_bytes)), ignored);
+          socket_base::receive_buffer_size(static_cast<int>(options.receive_buffer_bytes)),
+          ignored);
     }
   }
 
@@ -102,9 +103,10 @@ class TcpAcceptor : public std::enable_shared_from_this<TcpAcceptor> {
   void accept() {
     const std::scoped_lock lock(mutex_);
     if (closed_) return;
-    acceptor_.async_accept([self = shared_from_this()](const error_code& error, tcp::socket socket) {
-      self->on_accept(error, std::move(socket));
-    });
+    acceptor_.async_accept(
+        [self = shared_from_this()](const error_code& error, tcp::socket socket) {
+          self->on_accept(error, std::move(socket));
+        });
   }
 
   void close() {
@@ -166,7 +168,8 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
 
   void start(const net::HostPort& to, Duration timeout) {
     auto& timers = *state_->reactor;
-    deadline_ = timers.schedule(timers.clock().now() + timeout, [self = shared_from_this(), timeout] {
+    deadline_ = timers.schedule(timers.clock().now() + timeout, [self = shared_from_this(),
+                                                                 timeout] {
       self->finish(muster::fail(ErrorCode::kTimeout, "cannot connect to " + self->address_ +
                                                          ": no answer within " + seconds(timeout)));
     });
@@ -174,17 +177,16 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
     error_code error;
     const auto numeric = boost::asio::ip::make_address(to.host, error);
     if (!error) return connect({tcp::endpoint(numeric, to.port)});
-    resolver_.async_resolve(
-        to.host, std::to_string(to.port), tcp::resolver::numeric_service,
-        [self = shared_from_this()](const error_code& failed,
-                                    const tcp::resolver::results_type& found) {
-          const Reactor::CallbackScope scope(*self->state_->reactor);
-          if (failed) return self->failed(failed);
-          std::vector<tcp::endpoint> endpoints;
-          for (const auto& entry : found) endpoints.push_back(entry.endpoint());
-          const std::scoped_lock inner(self->mutex_);
-          if (!self->finished_) self->connect(std::move(endpoints));
-        });
+    resolver_.async_resolve(to.host, std::to_string(to.port), tcp::resolver::numeric_service,
+                            [self = shared_from_this()](const error_code& failed,
+                                                        const tcp::resolver::results_type& found) {
+                              const Reactor::CallbackScope scope(*self->state_->reactor);
+                              if (failed) return self->failed(failed);
+                              std::vector<tcp::endpoint> endpoints;
+                              for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+                              const std::scoped_lock inner(self->mutex_);
+                              if (!self->finished_) self->connect(std::move(endpoints));
+                            });
   }
 
  private:
@@ -246,8 +248,8 @@ class TcpTransport final : public Transport {
     if (!parsed) return fail(parsed.error());
     error_code error;
     tcp::resolver resolver(state_->reactor->io());
-    const auto found = resolver.resolve(parsed->host, std::to_string(parsed->port),
-                                        tcp::resolver::passive, error);
+    const auto found =
+        resolver.resolve(parsed->host, std::to_string(parsed->port), tcp::resolver::passive, error);
     if (error || found.empty()) return cannot_listen(address, error);
     auto acceptor = std::make_shared<TcpAcceptor>(state_, std::move(on_accept));
     if (error = acceptor->open(*found.begin()); error) return cannot_listen(address, error);

@@ -71,7 +71,8 @@ bool ManualScheduler::run_one() {
       if (!random_) break;
     }
     if (candidates.empty()) return false;
-    const std::size_t pick = random_ ? candidates[random_->below(candidates.size())] : candidates[0];
+    const std::size_t pick =
+        random_ ? candidates[random_->below(candidates.size())] : candidates[0];
     work = ready_[pick].work;
     ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(pick));
   }

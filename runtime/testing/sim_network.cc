@@ -39,8 +39,8 @@ class SimTransport final : public Transport {
     auto parsed = net::parse_address(address);
     if (!parsed) return fail(parsed.error());
     if (parsed->host != node_->name) {
-      return fail(ErrorCode::kUnavailable, "cannot listen on " + address + ": node " +
-                                               node_->name + " has no such address");
+      return fail(ErrorCode::kUnavailable,
+                  "cannot listen on " + address + ": node " + node_->name + " has no such address");
     }
     if (parsed->port == 0) parsed->port = static_cast<std::uint16_t>(++node_->last_port);
     std::string bound = net::format_address(parsed->host, parsed->port);
@@ -127,8 +127,8 @@ void SimNetworkState::connect(const std::shared_ptr<SimNode>& from, const std::s
                        give_up = now + timeout, timeout, done = std::move(done)] {
     const TimePoint answered = self->timers.clock().now() + back;
     const auto found = self->listeners.find(address);
-    const bool dead = self->nodes.contains(to) && !*self->nodes[to]->alive &&
-                      found == self->listeners.end();
+    const bool dead =
+        self->nodes.contains(to) && !*self->nodes[to]->alive && found == self->listeners.end();
     if (self->partitioned(from->name, to) || dead || answered > give_up) {
       self->note("connect " + own + " -> " + address + " unanswered");
       from->timers.schedule(give_up, [done, address, timeout] {
@@ -141,8 +141,8 @@ void SimNetworkState::connect(const std::shared_ptr<SimNode>& from, const std::s
     if (found == self->listeners.end()) {
       self->note("connect " + own + " -> " + address + " refused");
       from->timers.schedule(answered, [done, address] {
-        done(fail(ErrorCode::kUnavailable,
-                  "cannot connect to " + address + ": connection refused"));
+        done(
+            fail(ErrorCode::kUnavailable, "cannot connect to " + address + ": connection refused"));
       });
       return;
     }
@@ -153,7 +153,8 @@ void SimNetworkState::connect(const std::shared_ptr<SimNode>& from, const std::s
     connection->ends[1].node = found->second.node;
     connection->ends[1].address = address;
     self->connections.push_back(connection);
-    const auto stream = std::make_shared<std::unique_ptr<ByteStream>>(self->make_stream(connection, 0));
+    const auto stream =
+        std::make_shared<std::unique_ptr<ByteStream>>(self->make_stream(connection, 0));
     from->timers.schedule(answered, [stream, done] { done(std::move(*stream)); });
     const auto on_accept = found->second.on_accept;
     (*on_accept)(self->make_stream(connection, 1));
@@ -215,8 +216,14 @@ void SimNetwork::exit(const std::string& name) {
   }
 }
 
-const std::vector<SimEvent>& SimNetwork::trace() const { return state_->trace; }
-std::uint64_t SimNetwork::seed() const { return state_->seed; }
-std::uint64_t SimNetwork::bytes_delivered() const { return state_->bytes_delivered; }
+const std::vector<SimEvent>& SimNetwork::trace() const {
+  return state_->trace;
+}
+std::uint64_t SimNetwork::seed() const {
+  return state_->seed;
+}
+std::uint64_t SimNetwork::bytes_delivered() const {
+  return state_->bytes_delivered;
+}
 
 }  // namespace muster::testing

@@ -55,7 +55,7 @@ struct SimEnd {
   std::size_t flying = 0;  // bytes in flights and unread
   TimePoint last_arrival{};
   std::vector<std::byte> inbox;
-  std::size_t taken = 0;  // of the inbox, by reads
+  std::size_t taken = 0;     // of the inbox, by reads
   bool peer_closed = false;  // all of the inbox is all there will be
   bool closed = false;       // by its owner
   std::optional<Error> lost;

@@ -105,9 +105,8 @@ void SimNetworkState::send(const std::shared_ptr<SimConnection>& c, int from,
   to.last_arrival = std::max(to.last_arrival, start + travel);
   to.flying += bytes.size();
   to.flights.push_back({to.last_arrival, std::move(bytes)});
-  timers.schedule(to.last_arrival, [self = shared_from_this(), c, side = 1 - from] {
-    self->pump(c, side);
-  });
+  timers.schedule(to.last_arrival,
+                  [self = shared_from_this(), c, side = 1 - from] { self->pump(c, side); });
 }
 
 // What has arrived at `to` becomes readable, unless the nodes are partitioned: heal() pumps again.
@@ -138,9 +137,10 @@ void SimNetworkState::lose(const std::shared_ptr<SimConnection>& c, const std::s
   note(why + " " + c->ends[0].address + " -> " + c->ends[1].address);
   for (const int side : {0, 1}) {
     SimEnd& end = c->ends[side];
-    end.lost = Error{ErrorCode::kUnavailable,
-                     "connection to " + c->ends[1 - side].address +
-                         " lost: connection reset by peer", {}};
+    end.lost =
+        Error{ErrorCode::kUnavailable,
+              "connection to " + c->ends[1 - side].address + " lost: connection reset by peer",
+              {}};
     end.flights.clear();
     end.inbox.clear();
     end.taken = 0;
@@ -152,27 +152,27 @@ void SimNetworkState::lose(const std::shared_ptr<SimConnection>& c, const std::s
 void SimNetworkState::wake_reader(const std::shared_ptr<SimConnection>& c, int side) {
   SimEnd& end = c->ends[side];
   if (!end.reader) return;
-  end.node->timers.soon([self = shared_from_this(), c, side,
-                         done = std::exchange(end.reader, nullptr)] {
-    SimEnd& own = c->ends[side];
-    const SimEnd& peer = c->ends[1 - side];
-    if (own.closed) return done(fail(closed_here(peer)));
-    if (own.lost) return done(fail(*own.lost));
-    std::size_t count = std::min(own.readable(), own.into.size());
-    if (count == 0) {
-      return done(fail(ErrorCode::kUnavailable, peer.address + " closed the connection"));
-    }
-    count = self->maybe_part(self->link(own.node->name, peer.node->name), count);
-    std::memcpy(own.into.data(), own.inbox.data() + own.taken, count);
-    own.taken += count;
-    if (own.readable() == 0) {
-      own.inbox.clear();
-      own.taken = 0;
-    }
-    own.flying -= count;
-    self->wake_writer(c, 1 - side);
-    done(count);
-  });
+  end.node->timers.soon(
+      [self = shared_from_this(), c, side, done = std::exchange(end.reader, nullptr)] {
+        SimEnd& own = c->ends[side];
+        const SimEnd& peer = c->ends[1 - side];
+        if (own.closed) return done(fail(closed_here(peer)));
+        if (own.lost) return done(fail(*own.lost));
+        std::size_t count = std::min(own.readable(), own.into.size());
+        if (count == 0) {
+          return done(fail(ErrorCode::kUnavailable, peer.address + " closed the connection"));
+        }
+        count = self->maybe_part(self->link(own.node->name, peer.node->name), count);
+        std::memcpy(own.into.data(), own.inbox.data() + own.taken, count);
+        own.taken += count;
+        if (own.readable() == 0) {
+          own.inbox.clear();
+          own.taken = 0;
+        }
+        own.flying -= count;
+        self->wake_writer(c, 1 - side);
+        done(count);
+      });
 }
 
 void SimNetworkState::wake_writer(const std::shared_ptr<SimConnection>& c, int side) {

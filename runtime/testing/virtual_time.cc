@@ -15,9 +15,13 @@ TimerId VirtualTimers::schedule(TimePoint when, std::function<void()> callback) 
   return queue_->schedule(when, std::move(callback));
 }
 
-bool VirtualTimers::cancel(TimerId id) { return queue_->cancel(id); }
+bool VirtualTimers::cancel(TimerId id) {
+  return queue_->cancel(id);
+}
 
-std::optional<TimePoint> VirtualTimers::next() const { return queue_->next(); }
+std::optional<TimePoint> VirtualTimers::next() const {
+  return queue_->next();
+}
 
 bool VirtualTimers::run_next() {
   const auto when = queue_->next();
@@ -40,8 +44,12 @@ std::size_t VirtualTimers::advance(Duration by) {
   return count;
 }
 
-std::size_t VirtualTimers::run_due() { return queue_->run_due(clock_.now()); }
+std::size_t VirtualTimers::run_due() {
+  return queue_->run_due(clock_.now());
+}
 
-std::size_t VirtualTimers::pending() const { return queue_->size(); }
+std::size_t VirtualTimers::pending() const {
+  return queue_->size();
+}
 
 }  // namespace muster::testing

@@ -6,8 +6,8 @@ namespace {
 class SteadyClock final : public Clock {
  public:
   TimePoint now() const override {
-    return TimePoint(std::chrono::duration_cast<Duration>(
-        std::chrono::steady_clock::now().time_since_epoch()));
+    return TimePoint(
+        std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
   }
 };
 

@@ -12,10 +12,7 @@ namespace muster {
 namespace wire {
 
 DecoderState::DecoderState(const DecoderSource& source)
-    : message(source.message),
-      exchange(source.exchange),
-      is_call(source.is_call),
-      reader(message) {
+    : message(source.message), exchange(source.exchange), is_call(source.is_call), reader(message) {
   try {
     const auto frame = reader.getRoot<protocol::Frame>();
     if (is_call) {
@@ -130,8 +127,8 @@ bool read_shape(DecoderState& state, capnp::List<std::uint64_t>::Reader shape,
     overflow = __builtin_mul_overflow(product, n, &product) || overflow;
   }
   if (!overflow && product == view.count) return true;
-  state.fail(ErrorCode::kInvalid, "an array whose shape does not match its " +
-                                      std::to_string(view.count) + " elements");
+  state.fail(ErrorCode::kInvalid,
+             "an array whose shape does not match its " + std::to_string(view.count) + " elements");
   return false;
 }
 
@@ -176,7 +173,9 @@ Decoder::Decoder(const wire::DecoderSource& source) {
   static_assert(alignof(wire::DecoderState) <= 16);
   new (storage_) wire::DecoderState(source);
 }
-Decoder::~Decoder() { state().~DecoderState(); }
+Decoder::~Decoder() {
+  state().~DecoderState();
+}
 
 wire::DecoderState& Decoder::state() noexcept {
   return *std::launder(reinterpret_cast<wire::DecoderState*>(storage_));
@@ -210,8 +209,8 @@ std::int64_t Decoder::integer_in(std::int64_t min, std::int64_t max) {
       return state().mismatch("integer", kind), 0;
     }
     const bool is_natural = kind == ValueKind::kNatural;
-    const std::int64_t x = is_natural ? static_cast<std::int64_t>(value->getNatural())
-                                      : value->getInteger();
+    const std::int64_t x =
+        is_natural ? static_cast<std::int64_t>(value->getNatural()) : value->getInteger();
     const bool wrapped = is_natural && x < 0;
     if (!wrapped && x >= min && x <= max) return x;
     const std::string found = wrapped ? std::to_string(value->getNatural()) : std::to_string(x);
@@ -230,8 +229,8 @@ std::uint64_t Decoder::natural_up_to(std::uint64_t max) {
       return state().mismatch("natural", kind), 0;
     }
     const bool is_integer = kind == ValueKind::kInteger;
-    const std::uint64_t x = is_integer ? static_cast<std::uint64_t>(value->getInteger())
-                                       : value->getNatural();
+    const std::uint64_t x =
+        is_integer ? static_cast<std::uint64_t>(value->getInteger()) : value->getNatural();
     const bool negative = is_integer && value->getInteger() < 0;
     if (!negative && x <= max) return x;
     const std::string found = negative ? std::to_string(value->getInteger()) : std::to_string(x);
@@ -285,8 +284,8 @@ std::size_t Decoder::begin_list() {
     const auto value = s.take(ValueKind::kList);
     if (!value) return 0;
     if (s.levels.size() > wire::kValueDepthMax) {
-      s.fail(ErrorCode::kInvalid, "lists nested deeper than " +
-                                      std::to_string(wire::kValueDepthMax));
+      s.fail(ErrorCode::kInvalid,
+             "lists nested deeper than " + std::to_string(wire::kValueDepthMax));
       return 0;
     }
     s.levels.push_back({value->getList(), 0});
@@ -351,8 +350,14 @@ std::size_t Decoder::remaining() const {
   return level.next < level.list.size() ? level.list.size() - level.next : 0;
 }
 
-void Decoder::fail(std::string text) { state().fail(ErrorCode::kInvalid, text); }
-bool Decoder::failed() const noexcept { return state().error.has_value(); }
-const Error& Decoder::error() const { return *state().error; }
+void Decoder::fail(std::string text) {
+  state().fail(ErrorCode::kInvalid, text);
+}
+bool Decoder::failed() const noexcept {
+  return state().error.has_value();
+}
+const Error& Decoder::error() const {
+  return *state().error;
+}
 
 }  // namespace muster

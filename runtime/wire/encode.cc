@@ -10,7 +10,9 @@ namespace muster::wire {
 namespace {
 
 // 29 bits of list length, a zero at the end.
-capnp::Text::Reader text(const std::string& value) { return {value.c_str(), value.size()}; }
+capnp::Text::Reader text(const std::string& value) {
+  return {value.c_str(), value.size()};
+}
 
 capnp::Data::Reader as_data(Slice bytes) {
   return {reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()};
@@ -67,7 +69,8 @@ OutgoingMessage translated(Build&& build_message) {
     return build_message();
   } catch (const kj::Exception& e) {
     throw Exception(Error{ErrorCode::kInvalid,
-                          std::string("a value cannot travel: ") + e.getDescription().cStr(), {}});
+                          std::string("a value cannot travel: ") + e.getDescription().cStr(),
+                          {}});
   }
 }
 
@@ -197,8 +200,7 @@ OutgoingMessage encode_stop(const StopFrame& stop) {
 }
 
 OutgoingMessage encode_cancel(std::uint64_t call_id, std::uint64_t actor) {
-  return build(Lane::kCalls, actor,
-               [&](auto frame) { frame.initCancel().setCallId(call_id); });
+  return build(Lane::kCalls, actor, [&](auto frame) { frame.initCancel().setCallId(call_id); });
 }
 
 OutgoingMessage encode_chunk(const ChunkFrame& chunk) {
@@ -212,8 +214,7 @@ OutgoingMessage encode_chunk(const ChunkFrame& chunk) {
                      reinterpret_cast<std::uintptr_t>(chunk.data.data()) % 8 == 0;
   if (refer) {
     assembler.externals().push_back({chunk.data, nullptr});
-    out.adoptData(
-        assembler.builder().getOrphanage().referenceExternalData(as_data(chunk.data)));
+    out.adoptData(assembler.builder().getOrphanage().referenceExternalData(as_data(chunk.data)));
   } else {
     out.setData(as_data(chunk.data));
   }

@@ -49,16 +49,16 @@ std::size_t element_size(ElementType type) noexcept {
 
 std::string_view to_string(ElementType type) noexcept {
   static constexpr std::array<std::string_view, 10> kNames = {
-      "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32",
-      "float64"};
+      "int8",   "uint8", "int16",  "uint16",  "int32",
+      "uint32", "int64", "uint64", "float32", "float64"};
   const auto i = static_cast<std::size_t>(type);
   return i < kNames.size() ? kNames[i] : "unknown";
 }
 
 std::string_view to_string(ValueKind kind) noexcept {
   static constexpr std::array<std::string_view, 11> kNames = {
-      "none", "boolean", "integer", "natural", "real", "text",
-      "bytes", "array",  "list",    "actor",   "message"};
+      "none",  "boolean", "integer", "natural", "real",   "text",
+      "bytes", "array",   "list",    "actor",   "message"};
   const auto i = static_cast<std::size_t>(kind);
   return i < kNames.size() ? kNames[i] : "unknown";
 }
@@ -74,11 +74,21 @@ protocol::Value::Builder wire::EncoderState::place() {
   return level.list[level.next++];
 }
 
-void Encoder::none() { state_->place().setNone(); }
-void Encoder::boolean(bool value) { state_->place().setBoolean(value); }
-void Encoder::integer(std::int64_t value) { state_->place().setInteger(value); }
-void Encoder::natural(std::uint64_t value) { state_->place().setNatural(value); }
-void Encoder::real(double value) { state_->place().setReal(value); }
+void Encoder::none() {
+  state_->place().setNone();
+}
+void Encoder::boolean(bool value) {
+  state_->place().setBoolean(value);
+}
+void Encoder::integer(std::int64_t value) {
+  state_->place().setInteger(value);
+}
+void Encoder::natural(std::uint64_t value) {
+  state_->place().setNatural(value);
+}
+void Encoder::real(double value) {
+  state_->place().setReal(value);
+}
 
 void Encoder::text(std::string_view value) {
   check_size("a text", value.size());

@@ -14,25 +14,14 @@ namespace {
 // Frames whose header says "chunk" are read in place when their data has at least this many bytes.
 constexpr std::size_t kChunkInPlaceBytes = 4 * 1024;
 constexpr std::size_t kChunkHeaderWordsMax = 32;
+// A larger buffer goes back to the system at once.
+constexpr std::size_t kSpareBytesMax = std::size_t{512} << 20;
 // While a chunked message is on its way, reads into the block stop here, so that little of the
 // next chunk's data lands where it must be copied from.
 constexpr std::size_t kReadAheadBytes = 4 * 1024;
 
-std::string number(std::uint64_t n) { return std::to_string(n); }
-
-struct Buffer {
-  std::shared_ptr<void> owner;
-  std::byte* begin = nullptr;
-};
-
-// `size` bytes of which the one at `offset` lies at a multiple of 64. Not zeroed: pages that are
-// never written are never backed.
-Buffer allocate(std::size_t size, std::size_t offset) {
-  const std::size_t shift = (kArrayAlignment - offset % kArrayAlignment) % kArrayAlignment;
-  constexpr std::align_val_t kAlign{kArrayAlignment};
-  auto* raw = static_cast<std::byte*>(::operator new(size + shift, kAlign));
-  std::shared_ptr<void> owner(raw, [](void* p) { ::operator delete(p, kAlign); });
-  return {std::move(owner), raw + shift};
+std::string number(std::uint64_t n) {
+  return std::to_string(n);
 }
 
 // Byte offset of the largest segment of the frame that starts at `bytes`.
@@ -54,18 +43,56 @@ struct FrameReader::Block {
   alignas(kArrayAlignment) std::byte bytes[kBlockBytes];
 };
 
-// Keeps one block that nobody refers to any more for its next use. The last reference may go on
-// any thread.
-struct FrameReader::BlockPool : std::enable_shared_from_this<BlockPool> {
-  ~BlockPool() { delete spare.load(); }
-  std::shared_ptr<Block> take() {
-    Block* block = spare.exchange(nullptr, std::memory_order_acquire);
+// Keeps one block, and one buffer of a large message, that nobody refers to any more for their next
+// use: fresh pages cost as much as the copy into them. The last reference may go on any thread.
+struct FrameReader::Pool : std::enable_shared_from_this<Pool> {
+  struct Large {
+    explicit Large(std::size_t size)
+        : capacity(size), raw(static_cast<std::byte*>(::operator new(size, kAlign))) {}
+    ~Large() { ::operator delete(raw, kAlign); }
+    Large(const Large&) = delete;
+    Large& operator=(const Large&) = delete;
+    static constexpr std::align_val_t kAlign{kArrayAlignment};
+    const std::size_t capacity;
+    std::byte* const raw;
+  };
+
+  ~Pool() {
+    delete spare_block.load();
+    delete spare_large.load();
+  }
+  std::shared_ptr<Block> take_block() {
+    Block* block = spare_block.exchange(nullptr, std::memory_order_acquire);
     if (block == nullptr) block = new Block;
     return {block, [pool = shared_from_this()](Block* b) {
-              delete pool->spare.exchange(b, std::memory_order_acq_rel);
+              delete pool->spare_block.exchange(b, std::memory_order_acq_rel);
             }};
   }
-  std::atomic<Block*> spare{nullptr};
+  // `size` bytes of which the one at `offset` lies at a multiple of 64. Not zeroed: pages that are
+  // never written are never backed.
+  Buffer take_large(std::size_t size, std::size_t offset) {
+    const std::size_t shift = (kArrayAlignment - offset % kArrayAlignment) % kArrayAlignment;
+    std::unique_ptr<Large> large(spare_large.exchange(nullptr, std::memory_order_acquire));
+    used = true;
+    const std::size_t needed = size + shift;
+    if (!large || large->capacity < needed || large->capacity / 2 > needed) {
+      large = std::make_unique<Large>(needed);
+    }
+    std::byte* begin = large->raw + shift;
+    return {std::shared_ptr<void>(large.release(),
+                                  [pool = shared_from_this()](Large* l) {
+                                    if (l->capacity > kSpareBytesMax) return delete l;
+                                    delete pool->spare_large.exchange(l, std::memory_order_acq_rel);
+                                  }),
+            begin};
+  }
+  void trim() {
+    if (!std::exchange(used, false)) delete spare_large.exchange(nullptr);
+  }
+
+  std::atomic<Block*> spare_block{nullptr};
+  std::atomic<Large*> spare_large{nullptr};
+  bool used = false;  // owned by the reader: a large buffer was taken since the last trim()
 };
 
 Result<std::size_t> check_frame(Slice bytes, const Limits& limits) {
@@ -88,14 +115,18 @@ Result<std::size_t> check_frame(Slice bytes, const Limits& limits) {
 }
 
 FrameReader::FrameReader(const Limits& limits)
-    : limits_(limits), pool_(std::make_shared<BlockPool>()), block_(pool_->take()) {}
+    : limits_(limits), pool_(std::make_shared<Pool>()), block_(pool_->take_block()) {}
 
 void FrameReader::new_block(Slice keep) {
-  std::shared_ptr<Block> block = pool_->take();
+  std::shared_ptr<Block> block = pool_->take_block();
   if (!keep.empty()) std::memcpy(block->bytes, keep.data(), keep.size());
   block_ = std::move(block);
   begin_ = 0;
   end_ = keep.size();
+}
+
+void FrameReader::trim() {
+  pool_->trim();
 }
 
 std::span<std::byte> FrameReader::target() {
@@ -132,7 +163,9 @@ FrameReader::Unfinished FrameReader::unfinished() const {
   return {};
 }
 
-Slice FrameReader::pending() const { return {block_->bytes + begin_, end_ - begin_}; }
+Slice FrameReader::pending() const {
+  return {block_->bytes + begin_, end_ - begin_};
+}
 
 // True when there may be more to parse.
 Result<bool> FrameReader::next_frame(Sink sink) {
@@ -165,7 +198,7 @@ Result<bool> FrameReader::next_frame(Sink sink) {
 }
 
 Result<void> FrameReader::start_direct(Slice have, std::size_t size) {
-  Buffer buffer = allocate(size, largest_segment_offset(have));
+  Buffer buffer = pool_->take_large(size, largest_segment_offset(have));
   std::memcpy(buffer.begin, have.data(), have.size());
   direct_ = Direct{std::move(buffer.owner), buffer.begin, size, have.size(), 0, 0};
   return {};
@@ -263,8 +296,8 @@ Result<FrameReader::Stream*> FrameReader::stream_for(std::uint32_t id, std::uint
   auto found = streams_.find(id);
   if (found == streams_.end()) {
     if (streams_.size() >= kStreamsMax) {
-      return fail(ErrorCode::kCorrupt, "more than " + number(kStreamsMax) +
-                                           " messages in chunks at a time");
+      return fail(ErrorCode::kCorrupt,
+                  "more than " + number(kStreamsMax) + " messages in chunks at a time");
     }
     if (total > limits_.message_bytes_max - std::min(streams_bytes_, limits_.message_bytes_max)) {
       return fail(ErrorCode::kCorrupt, "a message of " + number(total) +
@@ -272,7 +305,7 @@ Result<FrameReader::Stream*> FrameReader::stream_for(std::uint32_t id, std::uint
                                            number(limits_.message_bytes_max) + " are allowed");
     }
     const std::size_t padded = (total + 7) / 8 * 8;
-    Buffer buffer = allocate(padded, align_offset / 8 * 8);
+    Buffer buffer = pool_->take_large(padded, align_offset / 8 * 8);
     Stream stream{std::move(buffer.owner), buffer.begin, static_cast<std::size_t>(total), 0,
                   limits_};
     found = streams_.emplace(id, std::move(stream)).first;

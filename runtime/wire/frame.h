@@ -13,13 +13,13 @@
 //  4. After an error the reader accepts nothing more.
 
 #include <muster/array.h>
+#include <muster/detail/function_ref.h>
 #include <muster/error.h>
 
 #include <memory>
 #include <optional>
 #include <unordered_map>
 
-#include "runtime/wire/function_ref.h"
 #include "runtime/wire/message.h"
 
 namespace muster::wire {
@@ -31,7 +31,7 @@ Result<std::size_t> check_frame(Slice bytes, const Limits& limits);
 class FrameReader {
  public:
   // Called with each whole message in turn; false stops the parsing.
-  using Sink = FunctionRef<bool(IncomingMessage&&)>;
+  using Sink = detail::FunctionRef<bool(IncomingMessage&&)>;
 
   static constexpr std::size_t kBlockBytes = 64 * 1024;
   static constexpr std::size_t kSmallFrameBytes = 8 * 1024;
@@ -48,6 +48,9 @@ class FrameReader {
   // names what was found and what is allowed.
   Result<void> commit(std::size_t count, Sink sink);
 
+  // Gives the buffer kept for the next large message back, when none came since the last call.
+  void trim();
+
   // Bytes of an unfinished frame that have arrived, and of all of it as far as known (0: not yet).
   struct Unfinished {
     std::size_t have = 0;
@@ -59,7 +62,11 @@ class FrameReader {
 
  private:
   struct Block;
-  struct BlockPool;
+  struct Pool;
+  struct Buffer {
+    std::shared_ptr<void> owner;
+    std::byte* begin = nullptr;
+  };
   // A message in chunks, on its way.
   struct Stream {
     std::shared_ptr<void> owner;
@@ -91,7 +98,7 @@ class FrameReader {
   void new_block(Slice keep);
 
   Limits limits_;
-  std::shared_ptr<BlockPool> pool_;
+  std::shared_ptr<Pool> pool_;
   std::shared_ptr<Block> block_;
   std::size_t begin_ = 0;  // of the unparsed bytes in the block
   std::size_t end_ = 0;

@@ -27,8 +27,9 @@ Slice as_slice(kj::ArrayPtr<const capnp::word> segment) {
 
 std::string_view to_string(FrameKind kind) noexcept {
   static constexpr std::array<std::string_view, 18> kNames = {
-      "none", "hello", "challenge", "proof",   "ready", "reject", "heartbeat", "call",  "reply",
-      "release", "find", "found",   "monitor", "down",  "stop",   "cancel",    "chunk", "goodbye"};
+      "none",      "hello", "challenge", "proof",   "ready", "reject",
+      "heartbeat", "call",  "reply",     "release", "find",  "found",
+      "monitor",   "down",  "stop",      "cancel",  "chunk", "goodbye"};
   const auto i = static_cast<std::size_t>(kind);
   return i < kNames.size() ? kNames[i] : "unknown";
 }
@@ -71,6 +72,12 @@ IncomingMessage::IncomingMessage(std::shared_ptr<const void> owner, Slice bytes,
       bytes_(bytes),
       nesting_max_(limits.nesting_max),
       traversal_factor_(limits.traversal_factor) {
+  Slice segment;
+  if (const auto root = NearStruct::root(bytes_, segment)) {
+    kind_ = static_cast<FrameKind>(root->field<std::uint16_t>(0));
+    readable_ = true;
+    return;
+  }
   try {
     FlatReader reader(*this);
     kind_ = static_cast<FrameKind>(reader.getRoot<protocol::Frame>().which());
@@ -84,8 +91,8 @@ Result<IncomingMessage> IncomingMessage::copy_of(Slice bytes, const Limits& limi
   const auto size = check_frame(bytes, limits);
   if (!size) return muster::fail(size.error());
   if (*size == 0 || *size != bytes.size()) {
-    return muster::fail(ErrorCode::kCorrupt, std::to_string(bytes.size()) +
-                                                 " bytes that are not one whole message");
+    return muster::fail(ErrorCode::kCorrupt,
+                        std::to_string(bytes.size()) + " bytes that are not one whole message");
   }
   auto buffer = std::make_shared<AlignedVector<std::byte>>(bytes.begin(), bytes.end());
   const Slice copy(buffer->data(), buffer->size());

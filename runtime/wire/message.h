@@ -10,9 +10,9 @@
 //  2. The bytes of an IncomingMessage are one complete stream message within the limits it was read
 //     under, start at a multiple of 8, and live as long as its owner.
 
+#include <muster/error.h>
 #include <cstddef>
 #include <cstdint>
-#include <muster/error.h>
 
 #include <memory>
 #include <span>

@@ -6,13 +6,15 @@
 // for values that cannot travel.
 
 #include <muster/codec.h>
+#include <muster/detail/function_ref.h>
 
 #include <string>
 
-#include "runtime/wire/function_ref.h"
 #include "runtime/wire/message.h"
 
 namespace muster::wire {
+
+using detail::FunctionRef;
 
 inline constexpr std::string_view kProtocolName = "muster";
 inline constexpr std::uint16_t kProtocolVersionMin = 1;
@@ -38,7 +40,7 @@ struct CallHeader {
   std::uint64_t call_id = 0;  // 0: one way
   std::uint64_t actor = 0;
   std::uint64_t method = 0;
-  Duration timeout{0};  // 0: no limit; rounded up to microseconds
+  Duration timeout{0};            // 0: no limit; rounded up to microseconds
   std::uint64_t incarnation = 0;  // 0: any
   friend bool operator==(const CallHeader&, const CallHeader&) = default;
 };
@@ -123,7 +125,7 @@ OutgoingMessage encode_cancel(std::uint64_t call_id, std::uint64_t actor);
 // Refers to chunk.data, which outlives the message.
 OutgoingMessage encode_chunk(const ChunkFrame& chunk);
 
-Result<HelloFrame> parse_hello(const IncomingMessage& message);  // also of a challenge
+Result<HelloFrame> parse_hello(const IncomingMessage& message);              // also of a challenge
 Result<std::vector<std::byte>> parse_proof(const IncomingMessage& message);  // also of a ready
 Result<Error> parse_error(const IncomingMessage& message);  // of a reject or goodbye
 Result<CallHeader> parse_call(const IncomingMessage& message);
@@ -135,7 +137,7 @@ Result<MonitorFrame> parse_monitor(const IncomingMessage& message);
 Result<DownFrame> parse_down(const IncomingMessage& message);
 Result<StopFrame> parse_stop(const IncomingMessage& message);
 Result<std::uint64_t> parse_cancel(const IncomingMessage& message);  // the call id
-Result<ChunkFrame> parse_chunk(const IncomingMessage& message);  // data: a view of the message
+Result<ChunkFrame> parse_chunk(const IncomingMessage& message);      // data: a view of the message
 
 // The arguments of a call. The Decoder keeps the message alive.
 Decoder arguments(const IncomingMessage& message, ActorExchange* exchange);

@@ -8,7 +8,9 @@
 namespace muster::wire {
 namespace {
 
-std::string string(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
+std::string string(capnp::Text::Reader text) {
+  return {text.begin(), text.size()};
+}
 
 Slice slice(capnp::Data::Reader data) {
   return {reinterpret_cast<const std::byte*>(data.begin()), data.size()};
@@ -37,8 +39,8 @@ Error read(protocol::Error::Reader in) {
   const std::uint16_t code = in.getCode();
   const bool known = code >= static_cast<std::uint16_t>(ErrorCode::kInvalid) &&
                      code <= static_cast<std::uint16_t>(ErrorCode::kInternal);
-  return Error{known ? static_cast<ErrorCode>(code) : ErrorCode::kInternal,
-               string(in.getMessage()), string(in.getType())};
+  return Error{known ? static_cast<ErrorCode>(code) : ErrorCode::kInternal, string(in.getMessage()),
+               string(in.getType())};
 }
 
 Duration from_micros(std::uint64_t micros) {
@@ -86,6 +88,14 @@ Result<Error> parse_error(const IncomingMessage& message) {
 }
 
 Result<CallHeader> parse_call(const IncomingMessage& message) {
+  Slice segment;
+  const auto root = NearStruct::root(message.bytes(), segment);
+  if (const auto call =
+          root && message.kind() == FrameKind::kCall ? root->child(segment, 0) : std::nullopt) {
+    return CallHeader{call->field<std::uint64_t>(0), call->field<std::uint64_t>(8),
+                      call->field<std::uint64_t>(16), from_micros(call->field<std::uint64_t>(24)),
+                      call->field<std::uint64_t>(32)};
+  }
   return parse<CallHeader>(message, {FrameKind::kCall}, [](protocol::Frame::Reader frame) {
     const auto in = frame.getCall();
     return CallHeader{in.getCallId(), in.getActor(), in.getMethod(),
@@ -94,6 +104,13 @@ Result<CallHeader> parse_call(const IncomingMessage& message) {
 }
 
 Result<ReplyHeader> parse_reply(const IncomingMessage& message) {
+  Slice segment;
+  const auto root = NearStruct::root(message.bytes(), segment);
+  const auto reply =
+      root && message.kind() == FrameKind::kReply ? root->child(segment, 0) : std::nullopt;
+  if (reply && reply->field<std::uint16_t>(8) == 0) {  // a result
+    return ReplyHeader{reply->field<std::uint64_t>(0), false, {}};
+  }
   return parse<ReplyHeader>(message, {FrameKind::kReply}, [](protocol::Frame::Reader frame) {
     const auto in = frame.getReply();
     ReplyHeader out{in.getCallId(), !in.isResult(), {}};

@@ -64,7 +64,7 @@ struct DecoderState {
 inline ValueKind kind_of(const protocol::Value::Reader& value) {
   const auto which = static_cast<std::uint16_t>(value.which());
   return which <= static_cast<std::uint16_t>(ValueKind::kMessage) ? static_cast<ValueKind>(which)
-                                                                   : ValueKind::kUnknown;
+                                                                  : ValueKind::kUnknown;
 }
 
 }  // namespace muster::wire

@@ -154,8 +154,9 @@ TrainResult run(const TrainConfig& config, ProgressPrinter& printer, Control& co
     if (!begin.begun()) control.abort(early_exit(exit));
   });
   if (config.processes == 0 && !config.network.listen.empty())
-    printer.note(fmt::format("waiting for {} workers at {}; on each: muster node --join {}",
-                             config.workers, runtime.listen_address(), runtime.listen_address()));
+    printer.note(fmt::format("waiting for {} workers at {}; on each: muster node --join {}{}",
+                             config.workers, runtime.listen_address(), runtime.listen_address(),
+                             config.network.token_file.empty() ? "" : " --token-file FILE"));
   Trainer trainer(runtime, config, training::dataset_objectives(config), &begin);
   if (config.processes != 0) start_children(children, config, runtime.listen_address());
   control.attach(&trainer);

@@ -5,8 +5,8 @@
 ///     MUSTER_ACTOR(Counter, add);
 ///
 /// A method may take values, const references, std::span<const number> and std::string_view; its
-/// result is a value, or a Task of one when the method waits. One message is handled at a time; while
-/// a Task handler is suspended the next message waits.
+/// result is a value, or a Task of one when the method waits. One message is handled at a time;
+/// while a Task handler is suspended the next message waits.
 ///
 /// Threads: an actor's methods never run at the same time, and what one did is visible to the next,
 /// whichever threads they ran on.
@@ -35,7 +35,7 @@ class ScheduledSend {
 };
 
 /// Waits without blocking a thread: `co_await sleep_for(10ms)`. Inside handlers and tasks only
-/// (kInvalid elsewhere). Ends early in kCancelled when the runtime shuts down.
+/// (elsewhere it throws kInvalid). Ends early in kCancelled when the runtime shuts down.
 Future<void> sleep_for(Duration duration);
 
 /// The actor whose handler (or constructor) this thread is running. Every function here requires
@@ -58,8 +58,9 @@ Handle<A> handle() {
 template <auto M, class... Args>
 void send(Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;
-  detail_::self(detail::actor_type<A>()).get()->deliver(
-      std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+  detail_::self(detail::actor_type<A>())
+      .get()
+      ->deliver(std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
 }
 
 /// Sends to itself after `delay`. Does not keep the actor alive.
@@ -108,17 +109,17 @@ struct Codec<Handle<A>> {
   MUSTER_DETAIL_EXPAND1(MUSTER_DETAIL_EXPAND1(MUSTER_DETAIL_EXPAND1(__VA_ARGS__)))
 #define MUSTER_DETAIL_EXPAND1(...) __VA_ARGS__
 #define MUSTER_DETAIL_PARENS ()
-#define MUSTER_DETAIL_METHODS(Class, method, ...)        \
-  , ::muster::detail::MethodName<&Class::method>{#method} \
-  __VA_OPT__(MUSTER_DETAIL_METHODS_AGAIN MUSTER_DETAIL_PARENS(Class, __VA_ARGS__))
+#define MUSTER_DETAIL_METHODS(Class, method, ...)                     \
+  , ::muster::detail::MethodName<&Class::method>{#method} __VA_OPT__( \
+        MUSTER_DETAIL_METHODS_AGAIN MUSTER_DETAIL_PARENS(Class, __VA_ARGS__))
 #define MUSTER_DETAIL_METHODS_AGAIN() MUSTER_DETAIL_METHODS
 
 /// Makes `Class` an actor whose listed public methods can be called: at namespace scope, in the
 /// namespace of the class, where users of the class see it. The names of class and methods identify
 /// them on the wire. An overloaded method cannot be listed.
-#define MUSTER_ACTOR(Class, ...)                                                       \
-  constexpr auto muster_describe_actor([[maybe_unused]] const Class* tag) {            \
-    return ::muster::detail::describe_actor<Class>(#Class __VA_OPT__(                  \
-        MUSTER_DETAIL_EXPAND(MUSTER_DETAIL_METHODS(Class, __VA_ARGS__))));             \
-  }                                                                                    \
+#define MUSTER_ACTOR(Class, ...)                                                             \
+  constexpr auto muster_describe_actor([[maybe_unused]] const Class* tag) {                  \
+    return ::muster::detail::describe_actor<Class>(                                          \
+        #Class __VA_OPT__(MUSTER_DETAIL_EXPAND(MUSTER_DETAIL_METHODS(Class, __VA_ARGS__)))); \
+  }                                                                                          \
   static_assert(true, "MUSTER_ACTOR is followed by a semicolon")

@@ -27,9 +27,7 @@ class CapnpMessage {
 
   explicit operator bool() const noexcept { return message_ != nullptr; }
   /// Valid while a copy of this message lives. Requires: not empty.
-  typename S::Reader reader() const {
-    return message_->template getRoot<S>().asReader();
-  }
+  typename S::Reader reader() const { return message_->template getRoot<S>().asReader(); }
 
  private:
   friend struct Codec<CapnpMessage>;

@@ -118,7 +118,8 @@ class Encoder {
   /// a multiple of 8. `shape` is empty for a plain vector; else its product is `count`, first index
   /// fastest.
   void array(ElementType type, const void* data, std::size_t count,
-             std::shared_ptr<const void> owner = nullptr, std::span<const std::uint64_t> shape = {});
+             std::shared_ptr<const void> owner = nullptr,
+             std::span<const std::uint64_t> shape = {});
   /// Opens a list of exactly `count` values in the next place; end_list() closes it.
   void begin_list(std::size_t count);
   void end_list();
@@ -208,18 +209,17 @@ concept Wireable = Codec<std::remove_cvref_t<T>>::wireable;
 
 /// Writes one value; an rvalue vector is taken over rather than copied.
 template <class T>
-  requires Wireable<T>
+requires Wireable<T>
 void encode_value(Encoder& encoder, T&& value);
 
 /// Reads one value.
 template <class T>
-  requires Wireable<T>
-T decode_value(Decoder& decoder) {
+requires Wireable<T> T decode_value(Decoder& decoder) {
   return Codec<T>::decode(decoder);
 }
 
 }  // namespace muster
 
 #include <muster/detail/codec_basic.h>
-#include <muster/detail/codec_struct.h>
 #include <muster/detail/codec_containers.h>
+#include <muster/detail/codec_struct.h>

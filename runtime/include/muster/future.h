@@ -38,8 +38,8 @@ class [[nodiscard]] Future {
     return take();
   }
 
-  /// Runs `function(Result<T>)` once the result is there and gives a Future of what it returns. In an
-  /// actor's handler the function runs as a message of that actor, never beside another handler;
+  /// Runs `function(Result<T>)` once the result is there and gives a Future of what it returns. In
+  /// an actor's handler the function runs as a message of that actor, never beside another handler;
   /// elsewhere on the runtime's executor. Takes this Future over. Requires: valid().
   template <class F>
   auto then(F function) && {
@@ -49,8 +49,8 @@ class [[nodiscard]] Future {
     return Future<R>(std::move(next));
   }
 
-  /// `co_await future` in a Task: suspends until the result is there, then gives the value or throws
-  /// Exception. Takes this Future over. Requires: valid().
+  /// `co_await future` in a Task: suspends until the result is there, then gives the value or
+  /// throws Exception. Takes this Future over. Requires: valid().
   auto operator co_await() && {
     checked();
     return detail::FutureAwaiter<T, false>{std::move(state_)};

@@ -57,13 +57,16 @@ class Handle {
   }
 
   /// Sends without waiting for any result. What cannot be delivered is a dead letter (counted in
-  /// RuntimeStats); what the handler throws is reported to RuntimeOptions::on_error there.
+  /// RuntimeStats); what the handler throws is reported to RuntimeOptions::on_error there. Throws
+  /// Exception (kInvalid) only for a remote actor's method with a type that cannot leave its
+  /// process.
   template <auto M, class... Args>
   void send(Args&&... args) const {
     check_arguments<M, Args...>();
     auto& ref = checked();
     if (ref.is_local()) {
-      ref.deliver(std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+      ref.deliver(
+          std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
     } else {
       send_remote<M>(ref, kForever, nullptr, std::forward<Args>(args)...);
     }
@@ -109,11 +112,16 @@ class Handle {
                        arguments);
           },
           std::move(pending));
-    } else if (pending) {
-      pending->on_error(Error{ErrorCode::kInvalid,
-                              std::string(Method::kName) +
-                                  " takes or returns a type that cannot leave its process",
-                              {}});
+    } else if (!pending) {
+      throw Exception(Error{
+          ErrorCode::kInvalid,
+          std::string(Method::kName) + " takes or returns a type that cannot leave its process",
+          {}});
+    } else {
+      pending->on_error(Error{
+          ErrorCode::kInvalid,
+          std::string(Method::kName) + " takes or returns a type that cannot leave its process",
+          {}});
     }
   }
   detail::ActorRef& checked() const {

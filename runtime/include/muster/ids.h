@@ -1,6 +1,6 @@
 #pragma once
-/// Identities of nodes and actors. Values: comparable, hashable, printable; they name things and keep
-/// nothing alive.
+/// Identities of nodes and actors. Values: comparable, hashable, printable; they name things and
+/// keep nothing alive.
 
 #include <compare>
 #include <cstdint>
@@ -32,5 +32,7 @@ std::string to_string(const ActorId& id);
 
 template <>
 struct std::hash<muster::NodeId> {
-  std::size_t operator()(const muster::NodeId& id) const noexcept { return id.low ^ (id.high * 31); }
+  std::size_t operator()(const muster::NodeId& id) const noexcept {
+    return id.low ^ (id.high * 31);
+  }
 };

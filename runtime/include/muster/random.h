@@ -2,9 +2,9 @@
 /// Seeded random numbers that are the same on every machine and compiler, unlike the
 /// distributions of <random>.
 
+#include <cmath>
 #include <cstdint>
 #include <numbers>
-#include <cmath>
 
 namespace muster {
 

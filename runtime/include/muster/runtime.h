@@ -44,8 +44,9 @@ struct RuntimeOptions {
   std::size_t message_bytes_max = std::size_t{1} << 31;
   /// How long shutdown lets actors finish what is in their mailboxes.
   Duration drain_timeout = 5s;
-  /// Hears of failures that no caller hears of: what a one-way handler threw, an actor that crashed,
-  /// a connection that broke. Any thread; must not block. Default: one line on standard error.
+  /// Hears of failures that no caller hears of: what a one-way handler threw, an actor that
+  /// crashed, a connection that broke. Any thread; must not block. Default: one line on standard
+  /// error.
   std::function<void(const std::string& line)> on_error = {};
 };
 
@@ -53,7 +54,7 @@ struct RuntimeOptions {
 struct RuntimeSeams {
   std::shared_ptr<Executor> executor = {};    ///< default: a oneTBB arena
   std::shared_ptr<Transport> transport = {};  ///< default: TCP
-  std::uint64_t seed = 0;                ///< of node identity; 0: from the operating system
+  std::uint64_t seed = 0;                     ///< of node identity; 0: from the operating system
 };
 
 struct SpawnOptions {
@@ -78,15 +79,15 @@ std::string_view to_string(DownReason reason) noexcept;
 /// Who died and why.
 struct Down {
   ActorId actor = {};
-  std::string name = {};  ///< as given at spawn
+  std::string name = {};  ///< as given at spawn; empty for an actor of another node
   DownReason reason = DownReason::kStopped;
   Error cause = {};
 };
 
 struct RuntimeStats {
-  std::size_t actors = 0;           ///< alive now
-  std::uint64_t dead_letters = 0;   ///< one-way messages that were not handled
-  std::uint64_t bytes_sent = 0;     ///< on the wire, framing included, to all peers ever
+  std::size_t actors = 0;          ///< alive now
+  std::uint64_t dead_letters = 0;  ///< one-way messages that were not handled
+  std::uint64_t bytes_sent = 0;    ///< on the wire, framing included, to all peers ever
   std::uint64_t bytes_received = 0;
 };
 
@@ -138,9 +139,8 @@ class Runtime {
   template <class A>
   Future<Handle<A>> find_async(const std::string& name, Duration timeout) {
     auto found = find_ref(name, detail::actor_type<A>(), timeout);
-    return std::move(found).then([](Result<detail::HandleRef> ref) {
-      return Handle<A>(value_or_throw(std::move(ref)));
-    });
+    return std::move(found).then(
+        [](Result<detail::HandleRef> ref) { return Handle<A>(value_or_throw(std::move(ref))); });
   }
 
   /// Ends in who died and why, once, when the actor does (at once if it is dead).
@@ -153,9 +153,10 @@ class Runtime {
   template <class T>
   Future<T> run(Task<T> task);
 
-  /// Connects to the node that listens at `address` and gives its identity. kUnavailable when nobody
-  /// answers, kDenied for a wrong or missing token, kInvalid for another protocol or version. After
-  /// the connection ends nothing is retried. Blocks at most `timeout`; not in handlers.
+  /// Connects to the node that listens at `address` and gives its identity. kUnavailable when
+  /// nobody answers, kDenied for a wrong or missing token, kInvalid for another protocol or
+  /// version. After the connection ends nothing is retried. Blocks at most `timeout`; not in
+  /// handlers.
   Result<NodeId> join(const std::string& address, Duration timeout);
 
   /// Where this node accepts others, with the real port; empty when it does not.

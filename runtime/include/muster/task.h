@@ -2,10 +2,14 @@
 /// Task<T>: the coroutine type of handlers that wait. A Task starts when it is awaited, or when the
 /// runtime runs it (as a handler's result, or by Runtime::run).
 ///
-/// Threads: a Task's code runs in one place, the actor whose handler it is or the runtime's executor,
-/// never on two threads at a time. Lifetimes: take parameters by value, or by reference to the
-/// actor's own members; arguments of a handler live until its Task ends. Do not make coroutines out
-/// of capturing lambdas: the captures go before the coroutine does.
+/// Threads: a Task's code runs in one place, the actor whose handler it is or the runtime's
+/// executor, never on two threads at a time. Lifetimes: take parameters by value, or by reference
+/// to the actor's own members; arguments of a handler live until its Task ends. Do not make
+/// coroutines out of capturing lambdas: the captures go before the coroutine does.
+///
+/// GCC 12 destroys a temporary aggregate inside a co_await expression twice: give it a name first.
+///     Entry entry{owner, 3};                          // not: co_await
+///     h.call<&A::post>(Entry{...}) co_await h.call<&A::post>(entry);
 
 #include <muster/error.h>
 
@@ -45,10 +49,8 @@ class TaskPromise final : public TaskPromiseBase {
  public:
   Task<T> get_return_object() noexcept;
   template <class U>
-    requires std::convertible_to<U&&, T>
-  void return_value(U&& value) {
-    value_.emplace(std::forward<U>(value));
-  }
+  requires std::convertible_to<U&&, T>
+  void return_value(U&& value) { value_.emplace(std::forward<U>(value)); }
   void unhandled_exception() noexcept { exception_ = std::current_exception(); }
   T take() {
     if (exception_) std::rethrow_exception(exception_);

@@ -18,7 +18,7 @@ std::string format_operands(const Operands&... operands) {
 
 /// Requires `condition`, else prints the operands given after it and ends the actor whose handler
 /// is running, or the process when there is none. For bugs only, never for input from outside.
-#define MUSTER_CHECK(condition, ...)                                   \
-  ((condition) ? void(0)                                               \
+#define MUSTER_CHECK(condition, ...)                                            \
+  ((condition) ? void(0)                                                        \
                : ::muster::detail::check_failed(__FILE__, __LINE__, #condition, \
                                                 ::muster::detail::format_operands(__VA_ARGS__)))

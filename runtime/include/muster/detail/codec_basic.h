@@ -1,12 +1,16 @@
 #pragma once
-/// Codecs of numbers, enums, text, durations and numeric arrays. Included by <muster/codec.h>.
+/// Codecs of numbers, enums, text, durations, numeric arrays and optional. Included by
+/// <muster/codec.h>.
 
 #include <muster/codec.h>
 
 #include <chrono>
 #include <concepts>
 #include <limits>
+#include <optional>
 #include <type_traits>
+#include <utility>
+#include <variant>
 
 namespace muster {
 namespace detail {
@@ -30,6 +34,14 @@ struct IsDuration : std::false_type {};
 template <class Rep, class Period>
 struct IsDuration<std::chrono::duration<Rep, Period>> : std::true_type {};
 
+/// A value that may travel as none is wrapped into a list of one inside an optional.
+template <class T>
+struct MayBeNone : std::false_type {};
+template <class T>
+struct MayBeNone<std::optional<T>> : std::true_type {};
+template <>
+struct MayBeNone<std::monostate> : std::true_type {};
+
 /// A received array as an Array<T>: a view of the message, or a copy when it is small.
 template <Number T>
 Array<T> to_array(Decoder::ArrayView&& view) {
@@ -41,7 +53,7 @@ Array<T> to_array(Decoder::ArrayView&& view) {
 }  // namespace detail
 
 template <class T>
-  requires Wireable<T>
+requires Wireable<T>
 void encode_value(Encoder& encoder, T&& value) {
   Codec<std::remove_cvref_t<T>>::encode(encoder, std::forward<T>(value));
 }
@@ -79,8 +91,7 @@ struct Codec<T> {
 
 /// An enum travels as its number; one that the receiver's enum does not name is kept as it is.
 template <class T>
-  requires(std::is_enum_v<T> && !std::same_as<T, std::byte>)
-struct Codec<T> {
+requires(std::is_enum_v<T> && !std::same_as<T, std::byte>) struct Codec<T> {
   using Number = std::underlying_type_t<T>;
   static constexpr bool wireable = true;
   static void encode(Encoder& e, const T& value) {
@@ -143,6 +154,33 @@ struct Codec<Array<T>> {
   }
   static Array<T> decode(Decoder& d) {
     return detail::to_array<T>(d.array(detail::element_type_of<T>()));
+  }
+};
+
+template <>
+struct Codec<std::monostate> {
+  static constexpr bool wireable = true;
+  static void encode(Encoder& e, const std::monostate&) { e.none(); }
+  static std::monostate decode(Decoder& d) { return d.skip(), std::monostate{}; }
+};
+
+template <class T>
+struct Codec<std::optional<T>> {
+  static constexpr bool wireable = Wireable<T>;
+  static constexpr bool kWrapped = detail::MayBeNone<T>::value;
+  template <class O>
+  static void encode(Encoder& e, O&& value) {
+    if (!value) return e.none();
+    if constexpr (kWrapped) e.begin_list(1);
+    encode_value(e, *std::forward<O>(value));
+    if constexpr (kWrapped) e.end_list();
+  }
+  static std::optional<T> decode(Decoder& d) {
+    if (d.remaining() > 0 && d.peek() == ValueKind::kNone) return d.skip(), std::nullopt;
+    if constexpr (kWrapped) d.begin_list();
+    std::optional<T> value(decode_value<T>(d));
+    if constexpr (kWrapped) d.end_list();
+    return value;
   }
 };
 

@@ -1,17 +1,15 @@
 #pragma once
-/// Codecs of optional, variant, tuple, pair, array, vector, maps and Result. Included by
-/// <muster/codec.h>.
+/// Codecs of array, vector and maps. Included by <muster/codec.h>.
 
 #include <muster/codec.h>
+#include <muster/detail/codec_struct.h>  // Result travels with its Error
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <map>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
-#include <variant>
 
 namespace muster {
 namespace detail {
@@ -26,109 +24,7 @@ std::shared_ptr<const V> adopt_if_large(V&& value) {
   return std::make_shared<const V>(std::move(value));
 }
 
-/// A value that may travel as none is wrapped into a list of one inside an optional.
-template <class T>
-struct MayBeNone : std::false_type {};
-template <class T>
-struct MayBeNone<std::optional<T>> : std::true_type {};
-template <>
-struct MayBeNone<std::monostate> : std::true_type {};
-
 }  // namespace detail
-
-template <>
-struct Codec<std::monostate> {
-  static constexpr bool wireable = true;
-  static void encode(Encoder& e, const std::monostate&) { e.none(); }
-  static std::monostate decode(Decoder& d) { return d.skip(), std::monostate{}; }
-};
-
-template <class T>
-struct Codec<std::optional<T>> {
-  static constexpr bool wireable = Wireable<T>;
-  static constexpr bool kWrapped = detail::MayBeNone<T>::value;
-  template <class O>
-  static void encode(Encoder& e, O&& value) {
-    if (!value) return e.none();
-    if constexpr (kWrapped) e.begin_list(1);
-    encode_value(e, *std::forward<O>(value));
-    if constexpr (kWrapped) e.end_list();
-  }
-  static std::optional<T> decode(Decoder& d) {
-    if (d.remaining() > 0 && d.peek() == ValueKind::kNone) return d.skip(), std::nullopt;
-    if constexpr (kWrapped) d.begin_list();
-    std::optional<T> value(decode_value<T>(d));
-    if constexpr (kWrapped) d.end_list();
-    return value;
-  }
-};
-
-/// A list of the index and the value.
-template <class... Ts>
-struct Codec<std::variant<Ts...>> {
-  using V = std::variant<Ts...>;
-  static constexpr bool wireable = (Wireable<Ts> && ...);
-  template <class U>
-  static void encode(Encoder& e, U&& value) {
-    MUSTER_CHECK(!value.valueless_by_exception(), value.index());
-    e.begin_list(2);
-    e.natural(value.index());
-    std::visit([&e](auto&& x) { encode_value(e, std::forward<decltype(x)>(x)); },
-               std::forward<U>(value));
-    e.end_list();
-  }
-  static V decode(Decoder& d) {
-    d.begin_list();
-    V value = pick(d, d.natural_up_to(sizeof...(Ts) - 1), std::index_sequence_for<Ts...>());
-    d.end_list();
-    return value;
-  }
-
- private:
-  template <std::size_t... Is>
-  static V pick(Decoder& d, std::uint64_t index, std::index_sequence<Is...>) {
-    std::optional<V> value;
-    (void)((index == Is && (value.emplace(std::in_place_index<Is>, decode_value<Ts>(d)), true)) ||
-           ...);
-    return std::move(*value);
-  }
-};
-
-template <class... Ts>
-struct Codec<std::tuple<Ts...>> {
-  static constexpr bool wireable = (Wireable<Ts> && ...);
-  template <class U>
-  static void encode(Encoder& e, U&& value) {
-    e.begin_list(sizeof...(Ts));
-    std::apply([&e](auto&&... xs) { (encode_value(e, std::forward<decltype(xs)>(xs)), ...); },
-               std::forward<U>(value));
-    e.end_list();
-  }
-  static std::tuple<Ts...> decode(Decoder& d) {
-    d.begin_list();
-    std::tuple<Ts...> value{decode_value<Ts>(d)...};  // braces: in order
-    d.end_list();
-    return value;
-  }
-};
-
-template <class A, class B>
-struct Codec<std::pair<A, B>> {
-  static constexpr bool wireable = Wireable<A> && Wireable<B>;
-  template <class U>
-  static void encode(Encoder& e, U&& value) {
-    e.begin_list(2);
-    encode_value(e, std::forward<U>(value).first);
-    encode_value(e, std::forward<U>(value).second);
-    e.end_list();
-  }
-  static std::pair<A, B> decode(Decoder& d) {
-    d.begin_list();
-    std::pair<A, B> value{decode_value<A>(d), decode_value<B>(d)};
-    d.end_list();
-    return value;
-  }
-};
 
 /// Numbers travel as a numeric array, other elements as a list. The length must match.
 template <class T, std::size_t N>
@@ -260,44 +156,5 @@ struct Codec<std::map<K, V, C, A>> : detail::MapCodec<std::map<K, V, C, A>> {};
 template <class K, class V, class H, class E, class A>
 struct Codec<std::unordered_map<K, V, H, E, A>>
     : detail::MapCodec<std::unordered_map<K, V, H, E, A>> {};
-
-/// A list of whether there is a value, and the value or the error.
-template <class T>
-struct Codec<tl::expected<T, Error>> {
-  using R = Result<T>;
-  static constexpr bool wireable = [] {
-    if constexpr (std::is_void_v<T>) return true;
-    else return Wireable<T>;
-  }();
-  template <class U>
-  static void encode(Encoder& e, U&& value) {
-    e.begin_list(2);
-    e.boolean(value.has_value());
-    if (!value) {
-      encode_value(e, value.error());
-    } else if constexpr (std::is_void_v<T>) {
-      e.none();
-    } else {
-      encode_value(e, *std::forward<U>(value));
-    }
-    e.end_list();
-  }
-  static R decode(Decoder& d) {
-    d.begin_list();
-    R result = d.boolean() ? decode_value_of(d) : R(muster::fail(decode_value<Error>(d)));
-    d.end_list();
-    return result;
-  }
-
- private:
-  static R decode_value_of(Decoder& d) {
-    if constexpr (std::is_void_v<T>) {
-      d.skip();
-      return R();
-    } else {
-      return R(decode_value<T>(d));
-    }
-  }
-};
 
 }  // namespace muster

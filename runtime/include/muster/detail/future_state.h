@@ -12,8 +12,8 @@
 #include <concepts>
 #include <coroutine>
 #include <functional>
-#include <string_view>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace muster {
@@ -90,7 +90,8 @@ class FutureStateBase : public Shared<FutureStateBase> {
   /// Completes with `error` if it is still open; true when this call did it.
   virtual bool complete_error(Error error) = 0;
   /// Calls on_deadline() unless complete within `timeout` from now; `what` lives for ever.
-  void arm_deadline(Duration timeout, std::string_view what);
+  /// False when the runtime has shut down: no deadline comes.
+  bool arm_deadline(Duration timeout, std::string_view what);
   /// Completes with kTimeout; a sleep completes in success.
   virtual void on_deadline();
   std::string_view what() const noexcept { return what_; }
@@ -143,8 +144,8 @@ Result<void> wait_ready(FutureStateBase& state, Duration timeout);
 Result<std::size_t> wait_count(const std::vector<FutureStateBase*>& states, std::size_t count,
                                Duration timeout);
 
-/// Resumes a coroutine in its place. disarm() (in that place) makes a pending resumption do nothing:
-/// the frame is about to go.
+/// Resumes a coroutine in its place. disarm() (in that place) makes a pending resumption do
+/// nothing: the frame is about to go.
 class CoroutineWaiter final : public Waiter {
  public:
   CoroutineWaiter(std::coroutine_handle<> handle, boost::intrusive_ptr<Place> place);
@@ -232,8 +233,8 @@ void continue_with(boost::intrusive_ptr<FutureState<T>> state,
                    boost::intrusive_ptr<FutureState<R>> next, F function) {
   FutureStateBase& base = *state;
   // std::function copies its target, so what only moves goes behind a shared pointer.
-  auto work = std::make_shared<ThenWork<T, R, F>>(std::move(state), std::move(next),
-                                                  std::move(function));
+  auto work =
+      std::make_shared<ThenWork<T, R, F>>(std::move(state), std::move(next), std::move(function));
   run_when_ready(base, place_for(base), [work] { work->run(); });
 }
 

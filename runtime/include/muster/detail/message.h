@@ -42,7 +42,9 @@ class HandlerRun {
   }
   bool suspended() const noexcept { return handle_ && !handle_.done(); }
   /// What escaped the handler: only CheckFailure does.
-  std::exception_ptr failure() const noexcept { return handle_ ? handle_.promise().failure : nullptr; }
+  std::exception_ptr failure() const noexcept {
+    return handle_ ? handle_.promise().failure : nullptr;
+  }
 
  private:
   std::coroutine_handle<promise_type> handle_ = nullptr;
@@ -92,7 +94,8 @@ struct MethodEntry {
   std::string_view name;
   std::uint64_t hash;
   /// `reply` is null for one-way messages. Consumes it on success only.
-  Result<std::unique_ptr<Message>> (*decode)(Decoder& arguments, std::unique_ptr<RemoteReply>& reply);
+  Result<std::unique_ptr<Message>> (*decode)(Decoder& arguments,
+                                             std::unique_ptr<RemoteReply>& reply);
 };
 
 struct ActorType {

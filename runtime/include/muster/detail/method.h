@@ -52,20 +52,20 @@ struct UnwrapTask<Task<T>> {
 
 template <class M>
 struct MemberSignature;
-#define MUSTER_DETAIL_SIGNATURE(qualifiers)                            \
-  template <class R, class C, class... P>                              \
-  struct MemberSignature<R (C::*)(P...) qualifiers> {                  \
-    using Class = C;                                                   \
-    using Return = R;                                                  \
-    using Result = std::remove_cvref_t<typename UnwrapTask<R>::type>;  \
-    static constexpr bool kIsTask = UnwrapTask<R>::kIsTask;            \
-    using Parameters = std::tuple<P...>;                               \
-    using Arguments = std::tuple<Stored<P>...>;                        \
-    static constexpr std::size_t kArity = sizeof...(P);                \
-    template <class... Given>                                          \
+#define MUSTER_DETAIL_SIGNATURE(qualifiers)                                            \
+  template <class R, class C, class... P>                                              \
+  struct MemberSignature<R (C::*)(P...) qualifiers> {                                  \
+    using Class = C;                                                                   \
+    using Return = R;                                                                  \
+    using Result = std::remove_cvref_t<typename UnwrapTask<R>::type>;                  \
+    static constexpr bool kIsTask = UnwrapTask<R>::kIsTask;                            \
+    using Parameters = std::tuple<P...>;                                               \
+    using Arguments = std::tuple<Stored<P>...>;                                        \
+    static constexpr std::size_t kArity = sizeof...(P);                                \
+    template <class... Given>                                                          \
     static constexpr bool kAccepts = (std::is_convertible_v<Given, Stored<P>> && ...); \
-    static constexpr bool kTravels = (Wireable<Stored<P>> && ...) &&   \
-                                     (std::is_void_v<Result> || Wireable<Result>); \
+    static constexpr bool kTravels =                                                   \
+        (Wireable<Stored<P>> && ...) && (std::is_void_v<Result> || Wireable<Result>);  \
   };
 MUSTER_DETAIL_SIGNATURE()
 MUSTER_DETAIL_SIGNATURE(const)
@@ -113,7 +113,9 @@ constexpr auto describe_actor(std::string_view name, MethodName<Ms>... methods) 
 }
 
 template <class A>
-concept Described = requires { muster_describe_actor(static_cast<const A*>(nullptr)); };
+concept Described = requires {
+  muster_describe_actor(static_cast<const A*>(nullptr));
+};
 
 template <class A>
 constexpr auto description_of() {
@@ -140,7 +142,8 @@ template <class P, class S>
 decltype(auto) pass(S& stored) {
   if constexpr (std::is_lvalue_reference_v<P>) {
     return static_cast<const S&>(stored);
-  } else if constexpr (std::is_same_v<P, std::string_view> || !std::is_same_v<S, std::remove_cvref_t<P>>) {
+  } else if constexpr (std::is_same_v<P, std::string_view> ||
+                       !std::is_same_v<S, std::remove_cvref_t<P>>) {
     return P(stored);
   } else {
     return std::move(stored);
@@ -191,10 +194,11 @@ class CallMessage final : public Message {
 
  private:
   decltype(auto) apply(A& actor) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
-      return (actor.*M)(
-          pass<std::tuple_element_t<I, typename Signature::Parameters>>(std::get<I>(arguments_))...);
-    }(std::make_index_sequence<Signature::kArity>());
+    return [&]<std::size_t... I>(std::index_sequence<I...>)->decltype(auto) {
+      return (actor.*M)(pass<std::tuple_element_t<I, typename Signature::Parameters>>(
+          std::get<I>(arguments_))...);
+    }
+    (std::make_index_sequence<Signature::kArity>());
   }
 
   // The message outlives the run: the cell keeps it until the run has ended or was destroyed.
@@ -237,7 +241,8 @@ class CallMessage final : public Message {
 };
 
 template <class A, auto M>
-Result<std::unique_ptr<Message>> decode_call(Decoder& decoder, std::unique_ptr<RemoteReply>& reply) {
+Result<std::unique_ptr<Message>> decode_call(Decoder& decoder,
+                                             std::unique_ptr<RemoteReply>& reply) {
   using Method = MethodOf<A, M>;
   using Signature = typename Method::Signature;
   if constexpr (Signature::kTravels) {
@@ -245,7 +250,8 @@ Result<std::unique_ptr<Message>> decode_call(Decoder& decoder, std::unique_ptr<R
     typename Signature::Arguments arguments = [&]<std::size_t... I>(std::index_sequence<I...>) {
       return typename Signature::Arguments{
           decode_value<std::tuple_element_t<I, typename Signature::Arguments>>(decoder)...};
-    }(std::make_index_sequence<Signature::kArity>());
+    }
+    (std::make_index_sequence<Signature::kArity>());
     if (decoder.failed()) return fail(decoder.error());
     return std::make_unique<CallMessage<A, M>>(std::move(arguments), std::move(reply));
   } else {
@@ -270,9 +276,9 @@ struct ActorTypeOf<A, ActorDescription<A, Ms...>> {
     return true;
   }
   static_assert(unique(), "MUSTER_ACTOR lists a method twice");
-  static constexpr ActorType kType = {kDescription.name, fnv1a(kDescription.name), kMethods.data(),
-                                      kMethods.size(),
-                                      [](void* object) noexcept { delete static_cast<A*>(object); }};
+  static constexpr ActorType kType = {
+      kDescription.name, fnv1a(kDescription.name), kMethods.data(), kMethods.size(),
+      [](void* object) noexcept { delete static_cast<A*>(object); }};
 };
 
 template <class A>

@@ -1,6 +1,6 @@
 #pragma once
-/// An executor for tests: work runs on the test's own thread, when it says so, in the order of posting
-/// or in an order drawn from a seed.
+/// An executor for tests: work runs on the test's own thread, when it says so, in the order of
+/// posting or in an order drawn from a seed.
 ///
 /// Threads: post from any thread; one thread at a time drives. Lifetime: the scheduler outlives its
 /// executors' work; the timers outlive the scheduler.

@@ -32,7 +32,9 @@ TEST(ArrayTest, CopyOfIsAligned) {
   EXPECT_EQ(array, Array<float>(std::vector<float>(33, 1.0F)));
 }
 
-TEST(ArrayTest, EmptyArraysAreEqual) { EXPECT_EQ(Array<int>(), Array<int>(std::vector<int>{})); }
+TEST(ArrayTest, EmptyArraysAreEqual) {
+  EXPECT_EQ(Array<int>(), Array<int>(std::vector<int>{}));
+}
 
 }  // namespace
 }  // namespace muster

@@ -8,7 +8,9 @@
 namespace muster {
 namespace {
 
-TimePoint at(int ms) { return TimePoint(std::chrono::milliseconds(ms)); }
+TimePoint at(int ms) {
+  return TimePoint(std::chrono::milliseconds(ms));
+}
 
 class TimerQueueTest : public testing::Test {
  protected:

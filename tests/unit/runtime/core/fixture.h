@@ -81,8 +81,8 @@ class Counter {
   int value_;
   std::vector<int> seen_;
 };
-MUSTER_ACTOR(Counter, add, value, seen, fail_with, check, sum, twice, move_by, join, leave, later, me,
-             ask, ask_slowly, nap, nap_and_check);
+MUSTER_ACTOR(Counter, add, value, seen, fail_with, check, sum, twice, move_by, join, leave, later,
+             me, ask, ask_slowly, nap, nap_and_check);
 
 class Other {
  public:

@@ -58,8 +58,7 @@ TEST_P(LifetimeTest, ActorStopsItself) {
 TEST_P(LifetimeTest, FailedCheckEndsTheActorAndTellsCallersAndMonitors) {
   const auto counter = spawn(9);
   auto down = caller.monitor(counter);
-  EXPECT_THAT(error_of(counter.call<&Counter::check>(5), 1s),
-              HasSubstr("crashed: " ));
+  EXPECT_THAT(error_of(counter.call<&Counter::check>(5), 1s), HasSubstr("crashed: "));
   const Down end = down.get(1s);
   EXPECT_EQ(end.reason, DownReason::kCrashed);
   EXPECT_THAT(end.cause.message, HasSubstr("check failed: value_ < limit (9, 5)"));

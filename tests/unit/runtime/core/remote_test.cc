@@ -8,7 +8,8 @@ using ::testing::HasSubstr;
 class RemoteTest : public ::testing::Test {
  protected:
   RemoteTest()
-      : world(test_seed()), head(world.start("head", {.listen = "head:1"})),
+      : world(test_seed()),
+        head(world.start("head", {.listen = "head:1"})),
         node(world.start("node")) {
     value_or_throw(node.join("head:1", 5s));
     local = node.spawn<Counter>({.name = "far", .detached = true}, 1);
@@ -94,10 +95,9 @@ TEST_F(RemoteTest, AddressBeyondLoopbackNeedsAToken) {
   EXPECT_THROW(Runtime({.listen = "0.0.0.0:0"}), Exception);
 }
 
-// The same run by many seeds of the order of work and of the network: whatever connection is lost and
-// whenever, each call ends once, adds are seen in order without gaps up to the loss, and the actor's
-// sum is never less than what its callers were told.
-// contract 2.1, 2.3, 1.3
+// The same run by many seeds of the order of work and of the network: whatever connection is lost
+// and whenever, each call ends once, adds are seen in order without gaps up to the loss, and the
+// actor's sum is never less than what its callers were told. contract 2.1, 2.3, 1.3
 TEST(RemoteSimTest, EveryCallEndsOnceWhateverTheNetworkDoes) {
   const std::uint64_t first = test_seed();
   for (std::uint64_t seed = first; seed < first + 200; ++seed) {

@@ -14,7 +14,8 @@ TEST(AddressTest, HostAndPortAreTakenApart) {
 }
 
 TEST(AddressTest, MalformedAddressIsRefusedWithAnExample) {
-  for (const char* bad : {"", "host", ":1", "host:", "host:x", "host:1x", "::1:7", "[]:1", "[::1:1"}) {
+  for (const char* bad :
+       {"", "host", ":1", "host:", "host:x", "host:1x", "::1:7", "[]:1", "[::1:1"}) {
     const auto parsed = parse_address(bad);
     ASSERT_FALSE(parsed) << bad;
     EXPECT_EQ(parsed.error().code, ErrorCode::kInvalid);
@@ -32,7 +33,8 @@ TEST(AddressTest, OnlyNumbersOfTheLoopbackNetAreLoopback) {
   for (const char* host : {"127.0.0.1", "127.1.2.3", "::1", "localhost"}) {
     EXPECT_TRUE(is_loopback_host(host)) << host;
   }
-  for (const char* host : {"127.example.org", "128.0.0.1", "0.0.0.0", "::", "127.0.0.", "127.0.0"}) {
+  for (const char* host :
+       {"127.example.org", "128.0.0.1", "0.0.0.0", "::", "127.0.0.", "127.0.0"}) {
     EXPECT_FALSE(is_loopback_host(host)) << host;
   }
 }
@@ -44,7 +46,8 @@ TEST(AddressTest, OffLoopbackNeedsAToken) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kDenied);
   EXPECT_EQ(refused.error().message,
-            "address 10.0.0.1:1 is not a loopback address: a token is needed (--token-file)");
+            "address 10.0.0.1:1 is not a loopback address: a token is needed "
+            "(RuntimeOptions::token, --token-file)");
 }
 
 }  // namespace

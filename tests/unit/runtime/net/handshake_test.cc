@@ -174,7 +174,9 @@ TEST_F(HandshakeTest, ShortNonceIsRefused) {
 }
 
 TEST(NotMusterTest, FirstBytesAreShownReadably) {
-  const auto bytes = [](std::string_view t) { return std::as_bytes(std::span(t.data(), t.size())); };
+  const auto bytes = [](std::string_view t) {
+    return std::as_bytes(std::span(t.data(), t.size()));
+  };
   EXPECT_EQ(not_muster("p:1", bytes("GET / HTTP/1.1\r\nHost: x\r\n")).message,
             "p:1 does not speak the Muster protocol: it sent \"GET / HTTP/1.1\"");
   EXPECT_EQ(not_muster("p:1", bytes("\x16\x03\x01\"\\")).message,

@@ -26,8 +26,9 @@ TEST_F(VirtualSessionTest, CrashedPeerIsFoundByItsSilence) {
   net.network.crash("b");
   const TimePoint crashed = now();
   ASSERT_TRUE(net.timers.run_until([&] { return pair.a_events->closed(); }));
-  EXPECT_EQ(pair.a_events->causes.at(0),
-            (Error{ErrorCode::kUnavailable, "no heartbeat from " + pair.address + " for 4.0 s", {}}));
+  EXPECT_EQ(
+      pair.a_events->causes.at(0),
+      (Error{ErrorCode::kUnavailable, "no heartbeat from " + pair.address + " for 4.0 s", {}}));
   EXPECT_LE(now() - crashed, 4s + 1ms);
   EXPECT_GE(now() - crashed, 3s - 1ms);
   EXPECT_FALSE(pair.b_events->closed());  // nobody is there to be told
@@ -83,6 +84,7 @@ TEST_F(VirtualSessionTest, LargeMessageDoesNotDelayHeartbeatsOrOtherCalls) {
   testing::LinkOptions slow;
   slow.bytes_per_second = 1e6;
   net.network.set_link("a", "b", slow);
+  pair.a_options.chunk_bytes = 64 * 1024;
   pair.connect_and_wait();
   ASSERT_TRUE(pair.session_a().send(call(1, 1, 16'000'000)));  // 16 s
   ASSERT_TRUE(pair.session_a().send(call(2, 2)));

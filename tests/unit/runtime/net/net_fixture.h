@@ -61,12 +61,13 @@ class Recorder : public SessionEvents {
 };
 
 inline wire::OutgoingMessage call(std::uint64_t actor, std::uint64_t id, std::size_t payload = 64) {
-  return wire::encode_call({.call_id = id, .actor = actor}, 1, nullptr, [&](Encoder& e) {
-    e.text(std::string(payload, 'x'));
-  });
+  return wire::encode_call({.call_id = id, .actor = actor}, 1, nullptr,
+                           [&](Encoder& e) { e.text(std::string(payload, 'x')); });
 }
 
-inline std::uint64_t call_id(const wire::IncomingMessage& m) { return wire::parse_call(m)->call_id; }
+inline std::uint64_t call_id(const wire::IncomingMessage& m) {
+  return wire::parse_call(m)->call_id;
+}
 
 // A kind of network, with a way to wait on it.
 class TestNet {

@@ -138,11 +138,11 @@ TEST_F(SendQueueTest, ChunkSizeLimitHoldsToTheWord) {
 
 TEST_F(SendQueueTest, ExternalMemoryIsNotCopied) {
   const Array<float> array(AlignedVector<float>(100000));
-  queue.push(wire::encode_call({.call_id = 1}, 1, nullptr,
-                               [&](Encoder& e) { encode_value(e, array); }));
+  queue.push(
+      wire::encode_call({.call_id = 1}, 1, nullptr, [&](Encoder& e) { encode_value(e, array); }));
   SendQueue big(1 << 20);
-  big.push(wire::encode_call({.call_id = 1}, 1, nullptr,
-                             [&](Encoder& e) { encode_value(e, array); }));
+  big.push(
+      wire::encode_call({.call_id = 1}, 1, nullptr, [&](Encoder& e) { encode_value(e, array); }));
   ASSERT_TRUE(big.take(op));
   bool found = false;
   for (const auto& s : op.rest()) {

@@ -129,8 +129,8 @@ TEST_P(SessionTest, OtherVersionEndsBothWithOneCause) {
   EXPECT_EQ(at_a.message, pair.address +
                               " refused the connection: this node speaks protocol version 1, "
                               "you version 2");
-  EXPECT_EQ(at_b.message, pair.session_b().peer_address() +
-                              " speaks protocol version 2, this node version 1");
+  EXPECT_EQ(at_b.message,
+            pair.session_b().peer_address() + " speaks protocol version 2, this node version 1");
 }
 
 TEST_P(SessionTest, MessageLargerThanThePeerAcceptsIsRefusedHere) {

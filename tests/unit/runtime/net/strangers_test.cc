@@ -16,9 +16,8 @@ class StrangerTest : public ::testing::Test {
           Session::start(std::move(s), pair.b->timers(), pair.b_options, pair.b_events);
     });
     pair.listener = std::move(*listening);
-    pair.a->connect("b:1", 1s, [this](Result<std::unique_ptr<ByteStream>> s) {
-      stream = std::move(*s);
-    });
+    pair.a->connect("b:1", 1s,
+                    [this](Result<std::unique_ptr<ByteStream>> s) { stream = std::move(*s); });
     net.timers.run_until([&] { return stream && pair.b_session; });
     read();
   }
@@ -74,7 +73,8 @@ TEST_F(StrangerTest, WebBrowserIsToldAndNamed) {
   say("GET / HTTP/1.1\r\nHost: b\r\n\r\n");
   EXPECT_EQ(cause(), (Error{ErrorCode::kInvalid,
                             peer() + " does not speak the Muster protocol: it sent \"GET / "
-                                     "HTTP/1.1\"", {}}));
+                                     "HTTP/1.1\"",
+                            {}}));
   net.timers.advance(1s);
   const std::string_view text(reinterpret_cast<const char*>(answer.data()), answer.size());
   EXPECT_TRUE(text.starts_with("HTTP/1.1 400 Bad Request\r\n")) << text;
@@ -91,8 +91,7 @@ TEST_F(StrangerTest, OtherProtocolIsToldAndNamed) {
 
 TEST_F(StrangerTest, NothingIsReadBeforeTheHandshake) {
   say(call(1, 1).to_bytes());
-  EXPECT_EQ(cause().message,
-            peer() + " broke the handshake: expected a hello frame, found call");
+  EXPECT_EQ(cause().message, peer() + " broke the handshake: expected a hello frame, found call");
   EXPECT_EQ(pair.b_events->count(), 0u);
 }
 
@@ -122,8 +121,11 @@ TEST_F(StrangerTest, FrameWithoutItsEndIsNamedWhenThePeerGoes) {
   net.timers.advance(1ms);
   stream->close();
   EXPECT_EQ(cause(), (Error{ErrorCode::kUnavailable,
-                            peer() + " closed the connection in the middle of a frame (100 bytes "
-                                     "of " + std::to_string(total) + ")", {}}));
+                            peer() +
+                                " closed the connection in the middle of a frame (100 bytes "
+                                "of " +
+                                std::to_string(total) + ")",
+                            {}}));
 }
 
 TEST_F(StrangerTest, FrameWithoutAReadableRootIsRefused) {

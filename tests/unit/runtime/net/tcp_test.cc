@@ -17,7 +17,8 @@ TEST(TcpTest, PortInUseIsNamed) {
   const auto second = transport->listen(address, [](auto) {});
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error(), (Error{ErrorCode::kUnavailable,
-                                   "cannot listen on " + address + ": address already in use", {}}));
+                                   "cannot listen on " + address + ": address already in use",
+                                   {}}));
 }
 
 TEST(TcpTest, RefusedConnectIsNamed) {
@@ -31,9 +32,9 @@ TEST(TcpTest, RefusedConnectIsNamed) {
   transport->connect(address, 5s, [&](auto stream) { done.set_value(std::move(stream)); });
   const auto stream = done.get_future().get();
   ASSERT_FALSE(stream);
-  EXPECT_EQ(stream.error(),
-            (Error{ErrorCode::kUnavailable,
-                   "cannot connect to " + address + ": connection refused", {}}));
+  EXPECT_EQ(stream.error(), (Error{ErrorCode::kUnavailable,
+                                   "cannot connect to " + address + ": connection refused",
+                                   {}}));
 }
 
 TEST(TcpTest, MalformedAddressIsRefused) {
@@ -120,8 +121,7 @@ TEST(TcpTest, HalfAGigabyteDoesNotDelayHeartbeats) {
       {.call_id = 1, .actor = 1}, 1, nullptr, [&](Encoder& e) { encode_value(e, array); })));
   ASSERT_TRUE(pair.session_a().send(call(2, 2)));
   ASSERT_TRUE(net.wait(*pair.b_events, [&] { return pair.b_events->count() >= 2; }));
-  const double seconds =
-      std::chrono::duration<double>(steady_clock().now() - start).count();
+  const double seconds = std::chrono::duration<double>(steady_clock().now() - start).count();
   const auto beats = pair.session_b().stats().heartbeats_received - before;
   RecordProperty("seconds", std::to_string(seconds));
   RecordProperty("heartbeats", std::to_string(beats));

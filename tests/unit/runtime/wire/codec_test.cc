@@ -138,13 +138,11 @@ TEST(CodecTest, StructFieldsMayBeAddedAtTheEnd) {
 TEST(CodecTest, MismatchNamesThePlace) {
   EXPECT_EQ(travel_as<std::string>(std::vector<std::string>{"a"}).error().message,
             "argument 1: expected text, found list");
-  const auto nested = travel_as<std::vector<Inner>>(
-      std::vector<std::tuple<int, std::string>>{{1, "a"}, {2, "b"}});
+  const auto nested =
+      travel_as<std::vector<Inner>>(std::vector<std::tuple<int, std::string>>{{1, "a"}, {2, "b"}});
   EXPECT_TRUE(nested);
-  const auto bad = travel_as<std::vector<Inner>>(
-      std::vector<std::tuple<int, int>>{{1, 2}, {3, 4}});
-  EXPECT_EQ(bad.error().message,
-            "argument 1, element 1, element 2: expected text, found integer");
+  const auto bad = travel_as<std::vector<Inner>>(std::vector<std::tuple<int, int>>{{1, 2}, {3, 4}});
+  EXPECT_EQ(bad.error().message, "argument 1, element 1, element 2: expected text, found integer");
   EXPECT_EQ(travel_as<std::vector<float>>(std::vector<double>{1}).error().message,
             "argument 1: expected array of float32, found array of float64");
   EXPECT_EQ((travel_as<std::array<int, 2>>(std::array<int, 3>{}).error().message),

@@ -164,8 +164,7 @@ TEST_F(FrameReaderTest, ClaimOfHugeSizeIsRefusedBeforeAllocation) {
   std::memcpy(lie.data() + 4, &huge, 4);
   const auto done = feed(lie);
   ASSERT_FALSE(done);
-  EXPECT_EQ(done.error().message,
-            "a frame of 34359738368 bytes, at most 4294967296 are allowed");
+  EXPECT_EQ(done.error().message, "a frame of 34359738368 bytes, at most 4294967296 are allowed");
 }
 
 TEST_F(FrameReaderTest, BadChunksAreRefused) {

@@ -46,8 +46,7 @@ TEST(GoldenTest, Version1CallIsReadToTheLastValue) {
   EXPECT_EQ(decode_value<std::vector<double>>(decoder), (std::vector<double>{1.5, -2.5}));
   EXPECT_EQ(decode_value<std::optional<int>>(decoder), std::nullopt);
   EXPECT_EQ(decode_value<bool>(decoder), true);
-  EXPECT_EQ(decode_value<std::vector<std::string>>(decoder),
-            (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(decode_value<std::vector<std::string>>(decoder), (std::vector<std::string>{"a", "b"}));
   EXPECT_FALSE(decoder.failed());
 }
 

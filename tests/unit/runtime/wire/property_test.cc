@@ -30,30 +30,33 @@ TEST(PropertyTest, ValuesRoundTrip) {
 }
 
 TEST(PropertyTest, AnyCutOfTheStreamGivesTheSameMessages) {
-  EXPECT_TRUE(rc::check("cuts", [](const std::vector<std::string>& texts,
-                                   const std::vector<std::uint8_t>& cuts) {
-    std::vector<std::byte> stream;
-    for (const auto& text : texts) {
-      const auto bytes = call_with(text).to_bytes();
-      stream.insert(stream.end(), bytes.begin(), bytes.end());
-    }
-    FrameReader reader{Limits()};
-    std::vector<std::string> out;
-    std::size_t at = 0, turn = 0;
-    while (at < stream.size()) {
-      const auto into = reader.target();
-      const std::size_t step = cuts.empty() ? 13 : 1 + cuts[turn++ % cuts.size()];
-      const std::size_t n = std::min({into.size(), stream.size() - at, step});
-      std::memcpy(into.data(), stream.data() + at, n);
-      at += n;
-      RC_ASSERT(reader.commit(n, [&](IncomingMessage&& m) {
-        Decoder decoder = arguments(m, nullptr);
-        out.push_back(decode_value<std::string>(decoder));
-        return true;
-      }).has_value());
-    }
-    RC_ASSERT(out == texts);
-  }));
+  EXPECT_TRUE(rc::check(
+      "cuts", [](const std::vector<std::string>& texts, const std::vector<std::uint8_t>& cuts) {
+        std::vector<std::byte> stream;
+        for (const auto& text : texts) {
+          const auto bytes = call_with(text).to_bytes();
+          stream.insert(stream.end(), bytes.begin(), bytes.end());
+        }
+        FrameReader reader{Limits()};
+        std::vector<std::string> out;
+        std::size_t at = 0, turn = 0;
+        while (at < stream.size()) {
+          const auto into = reader.target();
+          const std::size_t step = cuts.empty() ? 13 : 1 + cuts[turn++ % cuts.size()];
+          const std::size_t n = std::min({into.size(), stream.size() - at, step});
+          std::memcpy(into.data(), stream.data() + at, n);
+          at += n;
+          RC_ASSERT(reader
+                        .commit(n,
+                                [&](IncomingMessage&& m) {
+                                  Decoder decoder = arguments(m, nullptr);
+                                  out.push_back(decode_value<std::string>(decoder));
+                                  return true;
+                                })
+                        .has_value());
+        }
+        RC_ASSERT(out == texts);
+      }));
 }
 
 TEST(PropertyTest, AnyBytesForAnyTypeGiveAValueOrAnError) {

@@ -24,9 +24,8 @@ OutgoingMessage call_with(Ts&&... values) {
 // `value` as an argument, after a trip through bytes; the error's text when it failed.
 template <class T, class U>
 Result<T> travel_as(U&& value, ActorExchange* exchange = nullptr) {
-  const auto message = encode_call({}, 1, exchange, [&](Encoder& e) {
-    encode_value(e, std::forward<U>(value));
-  });
+  const auto message =
+      encode_call({}, 1, exchange, [&](Encoder& e) { encode_value(e, std::forward<U>(value)); });
   const IncomingMessage incoming = receive(message);
   Decoder decoder = arguments(incoming, exchange);
   T out = decode_value<T>(decoder);
