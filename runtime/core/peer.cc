@@ -74,6 +74,7 @@ std::shared_ptr<Peer> Peer::start(boost::intrusive_ptr<RuntimeCore> core,
   peer->joined_ = std::move(joined);
   const std::scoped_lock lock(peer->start_mutex_);
   peer->session_ = net::Session::start(std::move(stream), core->timers(), std::move(session), peer);
+  core->peer_started(peer);
   return peer;
 }
 
@@ -485,42 +486,6 @@ Result<void> Peer::on_stop(const wire::IncomingMessage& message) {
   if (!stop) return fail(stop.error());
   if (const auto cell = core_->cell(stop->actor)) cell->stop(stop->kill);
   return {};
-}
-
-// --- proxies -------------------------------------------------------------------------------------
-
-boost::intrusive_ptr<Domain> RemoteActor::domain() const {
-  return core_;
-}
-
-std::string RemoteActor::describe() const {
-  return "actor " + to_string(id()) +
-         (peer_ ? " at " + peer_->address()
-                : ": its node is not joined with this one, or it has ended");
-}
-
-void RemoteActor::deliver(std::unique_ptr<Message> message) {
-  message->reject(Error{ErrorCode::kInternal, "deliver on a remote actor", {}});
-}
-
-void RemoteActor::send_remote(std::uint64_t method, std::string_view method_name, Duration timeout,
-                              std::size_t count, FunctionRef<void(Encoder&)> arguments,
-                              boost::intrusive_ptr<PendingReply> pending) {
-  if (peer_) {
-    peer_->call(id().number, method, method_name, timeout, count, arguments, std::move(pending));
-  } else if (pending) {
-    pending->on_error(unavailable(describe()));
-  } else {
-    core_->count_dead_letter();
-  }
-}
-
-void RemoteActor::stop(bool kill) {
-  if (peer_) peer_->stop(id().number, kill);
-}
-
-void RemoteActor::last_handle_gone() {
-  if (peer_) peer_->release(*this);
 }
 
 }  // namespace muster::detail

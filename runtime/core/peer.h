@@ -37,6 +37,8 @@ class Peer final : public net::SessionEvents,
   std::string address() const { return session_->peer_address(); }
   net::SessionStats stats() const { return session_->stats(); }
   void close(Error cause) { session_->close(std::move(cause)); }
+  /// After the transport has stopped: whatever waits for the connection ends now.
+  void end_now() { session_->end_now({ErrorCode::kCancelled, "the runtime shut down", {}}); }
 
   void call(std::uint64_t actor, std::uint64_t method, std::string_view method_name,
             Duration timeout, std::size_t count, FunctionRef<void(Encoder&)> arguments,

@@ -3,6 +3,7 @@
 #include <muster/net.h>
 #include <muster/random.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <random>
 #include <thread>
@@ -15,7 +16,7 @@ namespace muster::detail {
 
 namespace {
 
-constexpr std::size_t kPeersMax = 1024;
+constexpr std::ptrdiff_t kPeersMax = 1024;  // handshakes under way counted
 constexpr Duration kHandshakeTimeout = 5s;
 constexpr Duration kJoinTimeoutMax = 24h * 365;
 constexpr Duration kJoinGrace = 100ms;
@@ -277,7 +278,8 @@ void RuntimeCore::accept(std::unique_ptr<ByteStream> stream) {
   {
     const std::scoped_lock lock(mutex_);
     if (stopping_) return;
-    if (peers_.size() >= kPeersMax) {
+    if (std::ranges::count_if(started_, [](const auto& weak) { return !weak.expired(); }) >=
+        kPeersMax) {
       stream->close();
       return;
     }
@@ -341,6 +343,12 @@ std::vector<PeerInfo> RuntimeCore::peers() const {
     if (peer->ready()) list.push_back(PeerInfo{peer->node(), peer->address()});
   }
   return list;
+}
+
+void RuntimeCore::peer_started(const std::shared_ptr<Peer>& peer) {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(started_, [](const auto& weak) { return weak.expired(); });
+  started_.push_back(peer);
 }
 
 void RuntimeCore::peer_ready(const std::shared_ptr<Peer>& peer) {
@@ -424,6 +432,14 @@ void RuntimeCore::shutdown() {
   deadlines_.stop();
   transport_->stop();
   executor_->stop();
+  std::vector<std::weak_ptr<Peer>> started;
+  {
+    const std::scoped_lock lock(mutex_);
+    started.swap(started_);
+  }
+  for (const auto& weak : started) {
+    if (const auto peer = weak.lock()) peer->end_now();
+  }
 }
 
 bool RuntimeCore::stopping() const {

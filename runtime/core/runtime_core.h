@@ -61,6 +61,7 @@ class RuntimeCore final : public Domain {
   // Peers
   Result<NodeId> join(const std::string& address, Duration timeout);
   std::shared_ptr<Peer> peer(const NodeId& node) const;
+  void peer_started(const std::shared_ptr<Peer>& peer);
   void peer_ready(const std::shared_ptr<Peer>& peer);
   void peer_closed(const std::shared_ptr<Peer>& peer);
   void peer_found(std::uint64_t find, Result<HandleRef> found);
@@ -113,7 +114,8 @@ class RuntimeCore final : public Domain {
   std::unordered_map<std::string, ActorCell*> names_;  // reserved from spawn to death
   std::map<std::uint64_t, Find> finds_;
   std::uint64_t last_find_ = 0;
-  std::vector<std::shared_ptr<Peer>> peers_;
+  std::vector<std::shared_ptr<Peer>> peers_;  // open
+  std::vector<std::weak_ptr<Peer>> started_;  // open, opening or closing
   std::uint64_t closed_bytes_sent_ = 0;
   std::uint64_t closed_bytes_received_ = 0;
   bool stopping_ = false;

@@ -409,6 +409,11 @@ void Session::close(Error cause) {
   finish(std::move(cause), Farewell::kGoodbye, std::move(reason));
 }
 
+void Session::end_now(Error cause) {
+  finish(std::move(cause), Farewell::kNone, {});
+  report_closed();
+}
+
 void Session::finish(Error cause, Farewell farewell, std::string reason_for_peer) {
   const ErrorCode code = cause.code;
   {

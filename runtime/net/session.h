@@ -66,6 +66,10 @@ class Session : public std::enable_shared_from_this<Session> {
   // peer takes it within a moment. on_closed(cause) follows on the transport's thread.
   void close(Error cause);
 
+  // For the owner's end, when the transport has stopped and may have dropped its callbacks:
+  // on_closed comes now, inside this call, unless it has come.
+  void end_now(Error cause);
+
   bool ready() const { return ready_.load(std::memory_order_acquire); }
   // The peer ended the session in good order (a goodbye), rather than by a fault.
   bool peer_left() const { return peer_left_; }

@@ -89,8 +89,7 @@ class FutureStateBase : public Shared<FutureStateBase> {
   const boost::intrusive_ptr<Domain>& domain() const noexcept { return domain_; }
   /// Completes with `error` if it is still open; true when this call did it.
   virtual bool complete_error(Error error) = 0;
-  /// Calls on_deadline() unless complete within `timeout` from now; `what` lives for ever.
-  /// False when the runtime has shut down: no deadline comes.
+  /// Calls on_deadline() after `timeout` unless complete. False after shutdown: never.
   bool arm_deadline(Duration timeout, std::string_view what);
   /// Completes with kTimeout; a sleep completes in success.
   virtual void on_deadline();

@@ -82,6 +82,11 @@ struct MethodName {
   std::string_view name;
 };
 
+/// Tells values apart by type: GCC does not compare member pointers in constant expressions when it
+/// instruments for undefined behaviour.
+template <auto V>
+struct Constant {};
+
 /// What MUSTER_ACTOR(A, methods...) returns.
 template <class A, auto... Ms>
 struct ActorDescription {
@@ -92,18 +97,8 @@ struct ActorDescription {
   static constexpr std::size_t index() {
     std::size_t found = sizeof...(Ms);
     std::size_t i = 0;
-    ((found = is_same<M, Ms>() ? i : found, ++i), ...);
+    ((found = std::is_same_v<Constant<M>, Constant<Ms>> ? i : found, ++i), ...);
     return found;
-  }
-
- private:
-  template <auto M, auto N>
-  static constexpr bool is_same() {
-    if constexpr (std::is_same_v<decltype(M), decltype(N)>) {
-      return M == N;
-    } else {
-      return false;
-    }
   }
 };
 

@@ -1,0 +1,39 @@
+#include "runtime/core/peer.h"
+
+namespace muster::detail {
+
+boost::intrusive_ptr<Domain> RemoteActor::domain() const {
+  return core_;
+}
+
+std::string RemoteActor::describe() const {
+  return "actor " + to_string(id()) +
+         (peer_ ? " at " + peer_->address()
+                : ": its node is not joined with this one, or it has ended");
+}
+
+void RemoteActor::deliver(std::unique_ptr<Message> message) {
+  message->reject(Error{ErrorCode::kInternal, "deliver on a remote actor", {}});
+}
+
+void RemoteActor::send_remote(std::uint64_t method, std::string_view method_name, Duration timeout,
+                              std::size_t count, FunctionRef<void(Encoder&)> arguments,
+                              boost::intrusive_ptr<PendingReply> pending) {
+  if (peer_) {
+    peer_->call(id().number, method, method_name, timeout, count, arguments, std::move(pending));
+  } else if (pending) {
+    pending->on_error(Error{ErrorCode::kUnavailable, describe(), {}});
+  } else {
+    core_->count_dead_letter();
+  }
+}
+
+void RemoteActor::stop(bool kill) {
+  if (peer_) peer_->stop(id().number, kill);
+}
+
+void RemoteActor::last_handle_gone() {
+  if (peer_) peer_->release(*this);
+}
+
+}  // namespace muster::detail
