@@ -155,7 +155,7 @@ class Runtime {
 
   /// Connects to the node that listens at `address` and gives its identity. kUnavailable when
   /// nobody answers, kDenied for a wrong or missing token, kInvalid for another protocol or
-  /// version. After the connection ends nothing is retried. Blocks at most `timeout`; not in
+  /// version. After the connection ends nothing is retried. Blocks about `timeout` at most; not in
   /// handlers.
   Result<NodeId> join(const std::string& address, Duration timeout);
 
