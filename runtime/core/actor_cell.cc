@@ -7,6 +7,7 @@ namespace muster::detail {
 namespace {
 
 constexpr int kMessagesPerRun = 256;  // then other actors get their turn
+constexpr int kMessagesPerLook = 8;   // asking the time costs as much as a small handler
 
 /// The thread acts as `place` while it lives.
 class PlaceScope {
@@ -198,7 +199,10 @@ void ActorCell::run() {
     const CellScope scope(this);
     int budget = kMessagesPerRun;
     for (;;) {
-      while (budget > 0 && step()) budget = core_->executor().should_yield() ? 0 : budget - 1;
+      while (budget > 0 && step()) {
+        --budget;
+        if (budget % kMessagesPerLook == 0 && core_->executor().should_yield()) budget = 0;
+      }
       if (budget == 0) break;
       if (go_idle()) return;
     }

@@ -6,33 +6,37 @@
 #include <limits>
 #include <new>
 
+#include "runtime/wire/flat_reader.h"
 #include "runtime/wire/value_state.h"
 
 namespace muster {
 namespace wire {
 
 DecoderState::DecoderState(const DecoderSource& source)
-    : message(source.message), exchange(source.exchange), is_call(source.is_call), reader(message) {
+    : message(source.message), exchange(source.exchange), is_call(source.is_call), view(message) {
   try {
-    const auto frame = reader.getRoot<protocol::Frame>();
+    const StructView& content = message.content();
     if (is_call) {
-      levels.push_back({frame.getCall().getArguments(), 0});
+      levels.push_back({view.get_structs(content, 0), 0});
     } else {
-      single = frame.getReply().getResult();
+      levels.push_back({StructList{view.get_struct(content, 0), 1}, 0});
     }
-  } catch (const kj::Exception& e) {
-    fail(ErrorCode::kCorrupt, e.getDescription().cStr());
+  } catch (const Malformed& e) {
+    fail(ErrorCode::kCorrupt, e.what());
+    levels.push_back({});
   }
 }
 
 std::string DecoderState::path() const {
   std::string out;
   for (std::size_t i = 0; i < levels.size(); ++i) {
-    const bool top = i == 0 && is_call;
-    if (!out.empty()) out += ", ";
-    if (i == 0 && !is_call) out += "result, ";
     // A level above the last one has moved past the value it is inside of; so has the last.
-    out += (top ? "argument " : "element ") + std::to_string(levels[i].next);
+    const std::string place = std::to_string(levels[i].next);
+    if (i > 0) {
+      out += ", element " + place;
+    } else {
+      out = is_call ? "argument " + place : "result";
+    }
   }
   if (out.empty()) out = is_call ? "arguments" : "result";
   return out;
@@ -47,21 +51,17 @@ void DecoderState::mismatch(std::string_view expected, ValueKind found) {
        "expected " + std::string(expected) + ", found " + std::string(to_string(found)));
 }
 
-std::optional<protocol::Value::Reader> DecoderState::take() {
+std::optional<StructView> DecoderState::take() {
   if (error) return std::nullopt;
-  if (levels.empty()) {
-    if (std::exchange(single_used, true)) return fail(ErrorCode::kInvalid, "missing"), std::nullopt;
-    return single;
-  }
   Level& level = levels.back();
-  if (level.next >= level.list.size()) {
+  if (level.next >= level.list.count) {
     ++level.next;
     return fail(ErrorCode::kInvalid, "missing"), std::nullopt;
   }
   return level.list[level.next++];
 }
 
-std::optional<protocol::Value::Reader> DecoderState::take(ValueKind kind) {
+std::optional<StructView> DecoderState::take(ValueKind kind) {
   auto value = take();
   if (value && kind_of(*value) != kind) {
     mismatch(to_string(kind), kind_of(*value));
@@ -77,14 +77,21 @@ template <class T, class Read>
 T guarded(DecoderState& state, T otherwise, Read&& read) {
   try {
     return read();
-  } catch (const kj::Exception& e) {
-    state.fail(ErrorCode::kCorrupt, std::string("cannot be read: ") + e.getDescription().cStr());
+  } catch (const Malformed& e) {
+    state.fail(ErrorCode::kCorrupt, std::string("cannot be read: ") + e.what());
     return otherwise;
   }
 }
 
-Slice as_slice(capnp::Data::Reader data) {
-  return {reinterpret_cast<const std::byte*>(data.begin()), data.size()};
+// Bytes of the fields of a value, and the indices of its pointers.
+constexpr std::size_t kFlag = 2, kNumber = 8;
+constexpr unsigned kPointer = 0, kSecondPointer = 1;
+
+std::int64_t as_integer(const StructView& value) {
+  return value.field<std::int64_t>(kNumber);
+}
+std::uint64_t as_natural(const StructView& value) {
+  return value.field<std::uint64_t>(kNumber);
 }
 
 std::string range_text(const std::string& found, const std::string& min, const std::string& max) {
@@ -92,30 +99,27 @@ std::string range_text(const std::string& found, const std::string& min, const s
 }
 
 // The pieces as one: in place when they follow each other in memory, else copied.
-Decoder::ArrayView join(Slice first, capnp::List<capnp::Data>::Reader more,
+Decoder::ArrayView join(Slice first, const std::vector<Slice>& more,
                         const std::shared_ptr<const void>& owner, std::size_t& bytes) {
   bool adjacent = true;
   const std::byte* end = first.data() + first.size();
   bytes = first.size();
-  for (const auto piece : more) {
-    adjacent = adjacent && as_slice(piece).data() == end;
-    end = as_slice(piece).data() + piece.size();
+  for (const Slice piece : more) {
+    adjacent = adjacent && piece.data() == end;
+    end = piece.data() + piece.size();
     bytes += piece.size();
   }
   if (adjacent) return {first.data(), 0, owner, {}};
   auto copy = std::make_shared<AlignedVector<std::byte>>();
   copy->reserve(bytes);
   copy->insert(copy->end(), first.begin(), first.end());
-  for (const auto piece : more) {
-    copy->insert(copy->end(), as_slice(piece).begin(), as_slice(piece).end());
-  }
+  for (const Slice piece : more) copy->insert(copy->end(), piece.begin(), piece.end());
   return {copy->data(), 0, copy, {}};
 }
 
 // A shape must multiply up to the count; empty means a vector.
-bool read_shape(DecoderState& state, capnp::List<std::uint64_t>::Reader shape,
-                Decoder::ArrayView& view) {
-  if (shape.size() == 0) return true;
+bool read_shape(DecoderState& state, std::vector<std::uint64_t> shape, Decoder::ArrayView& view) {
+  if (shape.empty()) return true;
   if (shape.size() > 16) {
     state.fail(ErrorCode::kInvalid, "an array of " + std::to_string(shape.size()) + " dimensions");
     return false;
@@ -123,9 +127,9 @@ bool read_shape(DecoderState& state, capnp::List<std::uint64_t>::Reader shape,
   std::uint64_t product = 1;
   bool overflow = false;
   for (const std::uint64_t n : shape) {
-    view.shape.push_back(n);
     overflow = __builtin_mul_overflow(product, n, &product) || overflow;
   }
+  view.shape = std::move(shape);
   if (!overflow && product == view.count) return true;
   state.fail(ErrorCode::kInvalid,
              "an array whose shape does not match its " + std::to_string(view.count) + " elements");
@@ -135,26 +139,19 @@ bool read_shape(DecoderState& state, capnp::List<std::uint64_t>::Reader shape,
 Decoder::ArrayView read_array(DecoderState& state, ElementType type) {
   const auto value = state.take(ValueKind::kArray);
   if (!value) return {};
-  const auto array = value->getArray();
-  const auto found = static_cast<ElementType>(array.getElementType());
+  const auto found = value->field<ElementType>(kNumber);
   if (found != type) {
     state.fail(ErrorCode::kInvalid, "expected array of " + std::string(to_string(type)) +
                                         ", found array of " + std::string(to_string(found)));
     return {};
   }
-  const Slice first = as_slice(array.getData());
+  const Slice first = state.view.get_bytes(*value, kPointer);
   std::size_t bytes = first.size();
   Decoder::ArrayView view;
-  if (array.hasLayout()) {
-    const auto layout = array.getLayout();
-    view = join(first, layout.getMore(), state.message.owner(), bytes);
-    view.count = bytes / element_size(type);
-    if (!read_shape(state, layout.getShape(), view)) return {};
-  } else {
-    view.data = first.data();
-    view.owner = state.message.owner();
-    view.count = bytes / element_size(type);
-  }
+  const StructView layout = state.view.get_struct(*value, kSecondPointer);
+  view = join(first, state.view.get_byte_lists(layout, 1), state.message.owner(), bytes);
+  view.count = bytes / element_size(type);
+  if (!read_shape(state, state.view.get_naturals(layout, 0), view)) return {};
   if (bytes % element_size(type) != 0) {
     state.fail(ErrorCode::kInvalid, "an array of " + std::string(to_string(type)) + " in " +
                                         std::to_string(bytes) + " bytes");
@@ -166,7 +163,12 @@ Decoder::ArrayView read_array(DecoderState& state, ElementType type) {
 }  // namespace
 }  // namespace wire
 
+using wire::as_integer;
+using wire::as_natural;
 using wire::guarded;
+using wire::kFlag;
+using wire::kNumber;
+using wire::kPointer;
 
 Decoder::Decoder(const wire::DecoderSource& source) {
   static_assert(sizeof(wire::DecoderState) <= kStateBytes);
@@ -187,7 +189,7 @@ const wire::DecoderState& Decoder::state() const noexcept {
 bool Decoder::boolean() {
   return guarded(state(), false, [this] {
     const auto value = state().take(ValueKind::kBoolean);
-    return value && value->getBoolean();
+    return value && (value->field<std::uint8_t>(kFlag) & 1) != 0;
   });
 }
 
@@ -209,11 +211,10 @@ std::int64_t Decoder::integer_in(std::int64_t min, std::int64_t max) {
       return state().mismatch("integer", kind), 0;
     }
     const bool is_natural = kind == ValueKind::kNatural;
-    const std::int64_t x =
-        is_natural ? static_cast<std::int64_t>(value->getNatural()) : value->getInteger();
+    const std::int64_t x = as_integer(*value);
     const bool wrapped = is_natural && x < 0;
     if (!wrapped && x >= min && x <= max) return x;
-    const std::string found = wrapped ? std::to_string(value->getNatural()) : std::to_string(x);
+    const std::string found = wrapped ? std::to_string(as_natural(*value)) : std::to_string(x);
     state().fail(ErrorCode::kInvalid,
                  wire::range_text(found, std::to_string(min), std::to_string(max)));
     return 0;
@@ -229,11 +230,10 @@ std::uint64_t Decoder::natural_up_to(std::uint64_t max) {
       return state().mismatch("natural", kind), 0;
     }
     const bool is_integer = kind == ValueKind::kInteger;
-    const std::uint64_t x =
-        is_integer ? static_cast<std::uint64_t>(value->getInteger()) : value->getNatural();
-    const bool negative = is_integer && value->getInteger() < 0;
+    const std::uint64_t x = as_natural(*value);
+    const bool negative = is_integer && as_integer(*value) < 0;
     if (!negative && x <= max) return x;
-    const std::string found = negative ? std::to_string(value->getInteger()) : std::to_string(x);
+    const std::string found = negative ? std::to_string(as_integer(*value)) : std::to_string(x);
     state().fail(ErrorCode::kInvalid, wire::range_text(found, "0", std::to_string(max)));
     return 0;
   });
@@ -245,11 +245,11 @@ double Decoder::real() {
     if (!value) return 0;
     switch (wire::kind_of(*value)) {
       case ValueKind::kReal:
-        return value->getReal();
+        return value->field<double>(kNumber);
       case ValueKind::kInteger:
-        return static_cast<double>(value->getInteger());
+        return static_cast<double>(as_integer(*value));
       case ValueKind::kNatural:
-        return static_cast<double>(value->getNatural());
+        return static_cast<double>(as_natural(*value));
       default:
         return state().mismatch("real", wire::kind_of(*value)), 0;
     }
@@ -260,8 +260,7 @@ std::string_view Decoder::text() {
   return guarded(state(), std::string_view(), [this]() -> std::string_view {
     const auto value = state().take(ValueKind::kText);
     if (!value) return {};
-    const auto text = value->getText();
-    return {text.begin(), text.size()};
+    return state().view.get_text(*value, kPointer);
   });
 }
 
@@ -269,7 +268,7 @@ Decoder::BytesView Decoder::bytes() {
   return guarded(state(), BytesView(), [this]() -> BytesView {
     const auto value = state().take(ValueKind::kBytes);
     if (!value) return {};
-    return {wire::as_slice(value->getBytes()), state().message.owner()};
+    return {state().view.get_bytes(*value, kPointer), state().message.owner()};
   });
 }
 
@@ -288,8 +287,8 @@ std::size_t Decoder::begin_list() {
              "lists nested deeper than " + std::to_string(wire::kValueDepthMax));
       return 0;
     }
-    s.levels.push_back({value->getList(), 0});
-    return s.levels.back().list.size();
+    s.levels.push_back({s.view.get_structs(*value, kPointer), 0});
+    return s.levels.back().list.count;
   });
   if (s.levels.size() == before) ++s.dead_levels;
   return count;
@@ -300,7 +299,7 @@ void Decoder::end_list() {
   if (s.dead_levels > 0) {
     --s.dead_levels;
   } else {
-    MUSTER_CHECK(!s.levels.empty(), s.levels.size());
+    MUSTER_CHECK(s.levels.size() > 1, s.levels.size());
     s.levels.pop_back();
   }
 }
@@ -316,20 +315,32 @@ ActorRefPtr Decoder::actor() {
       state().fail(ErrorCode::kInvalid, "an actor reference cannot be received here");
       return nullptr;
     }
-    const auto actor = value->getActor();
-    return state().exchange->import_actor({actor.getNodeHi(), actor.getNodeLo(), actor.getActor(),
-                                           actor.getIncarnation(), actor.getAddress()});
+    wire::MessageView& view = state().view;
+    const wire::StructView actor = view.get_struct(*value, kPointer);
+    return state().exchange->import_actor(
+        {actor.field<std::uint64_t>(0), actor.field<std::uint64_t>(8),
+         actor.field<std::uint64_t>(16), actor.field<std::uint64_t>(24),
+         std::string(view.get_text(actor, 0))});
   });
 }
 
+// A message of another schema is Cap'n Proto's to read: found again by the places it is in.
 void Decoder::message(void* any_pointer_builder) {
-  guarded(state(), false, [&] {
-    const auto value = state().take(ValueKind::kMessage);
-    if (value) {
-      static_cast<capnp::AnyPointer::Builder*>(any_pointer_builder)->set(value->getMessage());
+  wire::DecoderState& s = state();
+  if (!s.take(ValueKind::kMessage)) return;
+  try {
+    wire::FlatReader reader(s.message);
+    const auto frame = reader.getRoot<protocol::Frame>();
+    std::optional<protocol::Value::Reader> value;
+    if (!s.is_call) value = frame.getReply().getResult();
+    for (std::size_t i = s.is_call ? 0 : 1; i < s.levels.size(); ++i) {
+      const auto list = value ? value->getList() : frame.getCall().getArguments();
+      value = list[static_cast<unsigned>(s.levels[i].next - 1)];
     }
-    return true;
-  });
+    static_cast<capnp::AnyPointer::Builder*>(any_pointer_builder)->set(value->getMessage());
+  } catch (const kj::Exception& e) {
+    s.fail(ErrorCode::kCorrupt, std::string("cannot be read: ") + e.getDescription().cStr());
+  }
 }
 
 void Decoder::skip() {
@@ -339,15 +350,15 @@ void Decoder::skip() {
 ValueKind Decoder::peek() const {
   const wire::DecoderState& s = state();
   if (remaining() == 0) return ValueKind::kNone;
-  return wire::kind_of(s.levels.empty() ? s.single : s.levels.back().list[s.levels.back().next]);
+  const auto& level = s.levels.back();
+  return wire::kind_of(level.list[level.next]);
 }
 
 std::size_t Decoder::remaining() const {
   const wire::DecoderState& s = state();
   if (s.error || s.dead_levels > 0) return 0;
-  if (s.levels.empty()) return s.single_used ? 0 : 1;
   const auto& level = s.levels.back();
-  return level.next < level.list.size() ? level.list.size() - level.next : 0;
+  return level.next < level.list.count ? level.list.count - level.next : 0;
 }
 
 void Decoder::fail(std::string text) {

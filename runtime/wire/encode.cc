@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/wire/flat_reader.h"
 #include "runtime/wire/messages.h"
 #include "runtime/wire/value_state.h"
 
@@ -62,18 +63,6 @@ OutgoingMessage build(Lane lane, std::uint64_t flow, Fill&& fill_frame) {
   return assembler.finish(lane, flow);
 }
 
-// An exception of Cap'n Proto while building is a value that cannot be represented.
-template <class Build>
-OutgoingMessage translated(Build&& build_message) {
-  try {
-    return build_message();
-  } catch (const kj::Exception& e) {
-    throw Exception(Error{ErrorCode::kInvalid,
-                          std::string("a value cannot travel: ") + e.getDescription().cStr(),
-                          {}});
-  }
-}
-
 }  // namespace
 
 OutgoingMessage encode_hello(const HelloFrame& hello) {
@@ -106,34 +95,31 @@ OutgoingMessage encode_heartbeat() {
 
 OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorExchange* exchange,
                             EncodeValues values) {
-  return translated([&] {
-    MessageAssembler assembler;
-    auto call = assembler.root().initCall();
-    call.setCallId(header.call_id);
-    call.setActor(header.actor);
-    call.setMethod(header.method);
-    call.setTimeoutMicros(micros_up(header.timeout));
-    call.setIncarnation(header.incarnation);
-    EncoderState state{assembler, exchange, nullptr};
-    state.levels.push_back({call.initArguments(static_cast<unsigned>(count)), 0});
-    Encoder encoder(state);
-    values(encoder);
-    MUSTER_CHECK(state.levels.size() == 1 && state.levels[0].next == count, count);
-    return assembler.finish(Lane::kCalls, header.actor);
-  });
+  SegmentWriter writer;
+  const auto call = writer.add_frame(FrameKind::kCall, kCallSize);
+  writer.set(call, header.call_id);
+  writer.set(call + 1, header.actor);
+  writer.set(call + 2, header.method);
+  writer.set(call + 3, micros_up(header.timeout));
+  writer.set(call + 4, header.incarnation);
+  EncoderState state{writer, exchange};
+  state.begin_list(call + kCallSize.data, count);
+  Encoder encoder(state);
+  values(encoder);
+  MUSTER_CHECK(state.levels.size() == 1 && state.levels[0].left == 0, count, state.levels.size());
+  return writer.finish(Lane::kCalls, header.actor);
 }
 
 OutgoingMessage encode_result(std::uint64_t call_id, ActorExchange* exchange, EncodeValues value) {
-  return translated([&] {
-    MessageAssembler assembler;
-    auto reply = assembler.root().initReply();
-    reply.setCallId(call_id);
-    EncoderState state{assembler, exchange, reply.initResult()};
-    Encoder encoder(state);
-    value(encoder);
-    MUSTER_CHECK(state.levels.empty() && state.single_used, state.levels.size());
-    return assembler.finish(Lane::kCalls);
-  });
+  SegmentWriter writer;
+  const auto reply = writer.add_frame(FrameKind::kReply, kReplySize);
+  writer.set(reply, call_id);
+  EncoderState state{writer, exchange};
+  state.levels.push_back({writer.add_struct(reply + kReplySize.data, kValueSize), 1});
+  Encoder encoder(state);
+  value(encoder);
+  MUSTER_CHECK(state.levels.size() == 1 && state.levels[0].left == 0, state.levels.size());
+  return writer.finish(Lane::kCalls, 0);
 }
 
 OutgoingMessage encode_error(std::uint64_t call_id, const Error& error) {
@@ -204,21 +190,20 @@ OutgoingMessage encode_cancel(std::uint64_t call_id, std::uint64_t actor) {
 }
 
 OutgoingMessage encode_chunk(const ChunkFrame& chunk) {
-  MessageAssembler assembler;
-  auto out = assembler.root().initChunk();
-  out.setStream(chunk.stream);
-  out.setAlignOffset(chunk.align_offset);
-  out.setTotal(chunk.total);
-  out.setOffset(chunk.offset);
-  const bool refer = chunk.data.size() >= kExternalBytesMin &&
-                     reinterpret_cast<std::uintptr_t>(chunk.data.data()) % 8 == 0;
-  if (refer) {
-    assembler.externals().push_back({chunk.data, nullptr});
-    out.adoptData(assembler.builder().getOrphanage().referenceExternalData(as_data(chunk.data)));
+  SegmentWriter writer;
+  const auto out = writer.add_frame(FrameKind::kChunk, kChunkSize);
+  writer.set(out, std::uint64_t{chunk.align_offset} << 32 | chunk.stream);
+  writer.set(out + 1, chunk.total);
+  writer.set(out + 2, chunk.offset);
+  const auto data = out + kChunkSize.data;
+  const bool in_place = chunk.data.size() >= kExternalBytesMin &&
+                        reinterpret_cast<std::uintptr_t>(chunk.data.data()) % 8 == 0;
+  if (in_place) {
+    writer.refer(data, chunk.data, nullptr);
   } else {
-    out.setData(as_data(chunk.data));
+    writer.add_bytes(data, chunk.data, nullptr);
   }
-  return assembler.finish(Lane::kBulk);
+  return writer.finish(Lane::kBulk, 0);
 }
 
 }  // namespace muster::wire

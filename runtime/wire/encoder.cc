@@ -1,10 +1,12 @@
 // Encoder: values into the places of a message under construction.
 
+#include <capnp/any.h>
+#include <capnp/message.h>
 #include <muster/codec.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <bit>
 
 #include "runtime/wire/value_state.h"
 
@@ -24,19 +26,11 @@ void check_size(std::string_view what, std::size_t bytes) {
   }
 }
 
-bool can_refer(const std::byte* data, std::size_t bytes, const std::shared_ptr<const void>& owner) {
-  return owner != nullptr && bytes >= kExternalBytesMin &&
-         reinterpret_cast<std::uintptr_t>(data) % 8 == 0;
-}
+// A value's second word, and its pointers.
+constexpr std::size_t kNumber = 1, kPointer = wire::kValueSize.data, kSecondPointer = kPointer + 1;
 
-// A Data orphan: the memory itself, or a copy of it.
-capnp::Orphan<capnp::Data> make_data(wire::EncoderState& state, std::span<const std::byte> bytes,
-                                     const std::shared_ptr<const void>& owner, bool refer) {
-  const capnp::Data::Reader data(reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size());
-  const auto orphanage = state.assembler.builder().getOrphanage();
-  if (!refer) return orphanage.newOrphanCopy(data);
-  state.assembler.externals().push_back({bytes, owner});
-  return orphanage.referenceExternalData(data);
+std::uint64_t tag(ValueKind kind) {
+  return static_cast<std::uint64_t>(kind);
 }
 
 }  // namespace
@@ -63,77 +57,73 @@ std::string_view to_string(ValueKind kind) noexcept {
   return i < kNames.size() ? kNames[i] : "unknown";
 }
 
-protocol::Value::Builder wire::EncoderState::place() {
-  if (levels.empty()) {
-    MUSTER_CHECK(!single_used, single_used);
-    single_used = true;
-    return single;
-  }
+wire::SegmentWriter::Position wire::EncoderState::place() {
   Level& level = levels.back();
-  MUSTER_CHECK(level.next < level.list.size(), level.next, level.list.size());
-  return level.list[level.next++];
+  MUSTER_CHECK(level.left > 0, levels.size());
+  --level.left;
+  return std::exchange(level.next, level.next + kValueSize.words());
+}
+
+void wire::EncoderState::begin_list(SegmentWriter::Position pointer, std::size_t count) {
+  levels.push_back({writer.add_structs(pointer, count, kValueSize), count});
 }
 
 void Encoder::none() {
-  state_->place().setNone();
+  state_->place();
 }
 void Encoder::boolean(bool value) {
-  state_->place().setBoolean(value);
+  state_->writer.set(state_->place(), std::uint64_t{value} << 16 | tag(ValueKind::kBoolean));
 }
 void Encoder::integer(std::int64_t value) {
-  state_->place().setInteger(value);
+  const auto at = state_->place();
+  state_->writer.set(at, tag(ValueKind::kInteger));
+  state_->writer.set(at + kNumber, static_cast<std::uint64_t>(value));
 }
 void Encoder::natural(std::uint64_t value) {
-  state_->place().setNatural(value);
+  const auto at = state_->place();
+  state_->writer.set(at, tag(ValueKind::kNatural));
+  state_->writer.set(at + kNumber, value);
 }
 void Encoder::real(double value) {
-  state_->place().setReal(value);
+  const auto at = state_->place();
+  state_->writer.set(at, tag(ValueKind::kReal));
+  state_->writer.set(at + kNumber, std::bit_cast<std::uint64_t>(value));
 }
 
 void Encoder::text(std::string_view value) {
   check_size("a text", value.size());
-  auto text = state_->place().initText(static_cast<unsigned>(value.size()));
-  if (!value.empty()) std::memcpy(text.begin(), value.data(), value.size());
+  const auto at = state_->place();
+  state_->writer.set(at, tag(ValueKind::kText));
+  state_->writer.add_text(at + kPointer, value);
 }
 
 void Encoder::bytes(std::span<const std::byte> value, std::shared_ptr<const void> owner) {
   check_size("a byte string", value.size());
-  auto place = state_->place();
-  if (can_refer(value.data(), value.size(), owner)) {
-    place.adoptBytes(make_data(*state_, value, owner, true));
-  } else {
-    auto data = place.initBytes(static_cast<unsigned>(value.size()));
-    if (!value.empty()) std::memcpy(data.begin(), value.data(), value.size());
-  }
+  const auto at = state_->place();
+  state_->writer.set(at, tag(ValueKind::kBytes));
+  state_->writer.add_bytes(at + kPointer, value, owner);
 }
 
 void Encoder::array(ElementType type, const void* data, std::size_t count,
                     std::shared_ptr<const void> owner, std::span<const std::uint64_t> shape) {
   const std::span<const std::byte> all(static_cast<const std::byte*>(data),
                                        count * element_size(type));
-  const bool refer = can_refer(all.data(), all.size(), owner);
-  auto array = state_->place().initArray();
-  array.setElementType(static_cast<std::uint16_t>(type));
+  wire::SegmentWriter& writer = state_->writer;
+  const auto at = state_->place();
+  writer.set(at, tag(ValueKind::kArray));
+  writer.set(at + kNumber, static_cast<std::uint64_t>(type));
   const auto first = all.first(std::min(all.size(), wire::kArrayPieceBytes));
-  if (refer) {
-    array.adoptData(make_data(*state_, first, owner, true));
-  } else {
-    auto copy = array.initData(static_cast<unsigned>(first.size()));
-    if (!first.empty()) std::memcpy(copy.begin(), first.data(), first.size());
-  }
+  writer.add_bytes(at + kPointer, first, owner);
   if (shape.empty() && first.size() == all.size()) return;
-  auto layout = array.initLayout();
-  if (!shape.empty()) {
-    auto out = layout.initShape(static_cast<unsigned>(shape.size()));
-    for (unsigned i = 0; i < shape.size(); ++i) out.set(i, shape[i]);
-  }
+  const auto layout = writer.add_struct(at + kSecondPointer, wire::kArrayLayoutSize);
+  if (!shape.empty()) writer.add_naturals(layout, shape);
   auto rest = all.subspan(first.size());
   const std::size_t pieces = (rest.size() + wire::kArrayPieceBytes - 1) / wire::kArrayPieceBytes;
   if (pieces == 0) return;
-  auto more = layout.initMore(static_cast<unsigned>(pieces));
-  for (unsigned i = 0; i < pieces; ++i) {
+  const auto more = writer.add_pointers(layout + 1, pieces);
+  for (std::size_t i = 0; i < pieces; ++i) {
     const auto piece = rest.first(std::min(rest.size(), wire::kArrayPieceBytes));
-    more.adopt(i, make_data(*state_, piece, owner, refer));
+    writer.add_bytes(more + i, piece, owner);
     rest = rest.subspan(piece.size());
   }
 }
@@ -147,14 +137,14 @@ void Encoder::begin_list(std::size_t count) {
     refuse("a list of " + std::to_string(count) + " values cannot travel, at most " +
            std::to_string(std::size_t{1} << 26) + " can");
   }
-  auto list = state_->place().initList(static_cast<unsigned>(count));
-  state_->levels.push_back({list, 0});
+  const auto at = state_->place();
+  state_->writer.set(at, tag(ValueKind::kList));
+  state_->begin_list(at + kPointer, count);
 }
 
 void Encoder::end_list() {
-  MUSTER_CHECK(!state_->levels.empty(), state_->levels.size());
-  const auto& level = state_->levels.back();
-  MUSTER_CHECK(level.next == level.list.size(), level.next, level.list.size());
+  MUSTER_CHECK(state_->levels.size() > 1, state_->levels.size());
+  MUSTER_CHECK(state_->levels.back().left == 0, state_->levels.back().left);
   state_->levels.pop_back();
 }
 
@@ -162,17 +152,35 @@ void Encoder::actor(const ActorRefPtr& ref) {
   if (ref == nullptr) return none();
   if (state_->exchange == nullptr) refuse("an actor reference cannot travel here");
   const WireActor actor = state_->exchange->export_actor(ref);
-  auto out = state_->place().initActor();
-  out.setNodeHi(actor.node_hi);
-  out.setNodeLo(actor.node_lo);
-  out.setActor(actor.actor);
-  out.setIncarnation(actor.incarnation);
-  out.setAddress(actor.address.c_str());
+  wire::SegmentWriter& writer = state_->writer;
+  const auto at = state_->place();
+  writer.set(at, tag(ValueKind::kActor));
+  const auto out = writer.add_struct(at + kPointer, wire::kActorRefSize);
+  writer.set(out, actor.node_hi);
+  writer.set(out + 1, actor.node_lo);
+  writer.set(out + 2, actor.actor);
+  writer.set(out + 3, actor.incarnation);
+  writer.add_text(out + 4, actor.address);
 }
 
+// Copied into one segment first, whose words then stand anywhere.
 void Encoder::message(const void* any_pointer_reader) {
-  state_->place().initMessage().set(
-      *static_cast<const capnp::AnyPointer::Reader*>(any_pointer_reader));
+  const auto at = state_->place();
+  state_->writer.set(at, tag(ValueKind::kMessage));
+  try {
+    const auto& reader = *static_cast<const capnp::AnyPointer::Reader*>(any_pointer_reader);
+    const auto words = reader.targetSize().wordCount + 1;
+    check_size("a message", words * 8);
+    capnp::MallocMessageBuilder builder(static_cast<unsigned>(words),
+                                        capnp::AllocationStrategy::FIXED_SIZE);
+    builder.setRoot(reader);
+    const auto segments = builder.getSegmentsForOutput();
+    MUSTER_CHECK(segments.size() == 1, segments.size());
+    state_->writer.add_copy(at + kPointer,
+                            std::as_bytes(std::span(segments[0].begin(), segments[0].size())));
+  } catch (const kj::Exception& e) {
+    refuse(std::string("a message cannot travel: ") + e.getDescription().cStr());
+  }
 }
 
 }  // namespace muster

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "runtime/wire/limits.h"
+#include "runtime/wire/struct_view.h"
 
 namespace muster::wire {
 
@@ -78,6 +79,7 @@ class OutgoingMessage {
 
  private:
   friend class MessageAssembler;
+  friend class SegmentWriter;
   struct Large {
     std::vector<std::byte> owned;  // segment table and the segments that were copied
     std::vector<Slice> slices;
@@ -108,12 +110,15 @@ class IncomingMessage {
   // The limits under which it may be walked.
   std::uint32_t nesting_max() const noexcept { return nesting_max_; }
   std::uint32_t traversal_factor() const noexcept { return traversal_factor_; }
-  // True when the root could be read; kind() is kNone otherwise.
+  // Of a call or a reply: what its frame holds.
+  const StructView& content() const noexcept { return content_; }
+  // True when root and content could be read; kind() is kNone otherwise.
   bool readable() const noexcept { return readable_; }
 
  private:
   std::shared_ptr<const void> owner_;
   Slice bytes_;
+  StructView content_;
   FrameKind kind_ = FrameKind::kNone;
   bool readable_ = false;
   std::uint32_t nesting_max_ = 0;

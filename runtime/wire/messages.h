@@ -139,9 +139,11 @@ Result<StopFrame> parse_stop(const IncomingMessage& message);
 Result<std::uint64_t> parse_cancel(const IncomingMessage& message);  // the call id
 Result<ChunkFrame> parse_chunk(const IncomingMessage& message);      // data: a view of the message
 
-// The arguments of a call. The Decoder keeps the message alive.
+// The arguments of a call. The message outlives the Decoder.
 Decoder arguments(const IncomingMessage& message, ActorExchange* exchange);
-// The value of a reply that is not an error.
+Decoder arguments(IncomingMessage&&, ActorExchange*) = delete;
+// The value of a reply that is not an error. The message outlives the Decoder.
 Decoder result(const IncomingMessage& message, ActorExchange* exchange);
+Decoder result(IncomingMessage&&, ActorExchange*) = delete;
 
 }  // namespace muster::wire

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "runtime/wire/flat_reader.h"
 #include "runtime/wire/messages.h"
 #include "runtime/wire/value_state.h"
 
@@ -16,31 +17,43 @@ Slice slice(capnp::Data::Reader data) {
   return {reinterpret_cast<const std::byte*>(data.begin()), data.size()};
 }
 
+Error unreadable(FrameKind kind, const char* why) {
+  return {ErrorCode::kCorrupt,
+          "a " + std::string(to_string(kind)) + " frame cannot be read: " + why,
+          {}};
+}
+
+Error unexpected(FrameKind expected, FrameKind found) {
+  return {ErrorCode::kCorrupt,
+          "expected a " + std::string(to_string(expected)) + " frame, found " +
+              std::string(to_string(found)),
+          {}};
+}
+
 // Runs `get` on the root, which must be of one of `kinds`.
 template <class T, class Get>
 Result<T> parse(const IncomingMessage& message, std::initializer_list<FrameKind> kinds, Get&& get) {
-  const auto described = [&] { return std::string(to_string(*kinds.begin())); };
   try {
     bool expected = false;
     for (const FrameKind kind : kinds) expected = expected || message.kind() == kind;
-    if (!expected) {
-      return fail(ErrorCode::kCorrupt, "expected a " + described() + " frame, found " +
-                                           std::string(to_string(message.kind())));
-    }
+    if (!expected) return fail(unexpected(*kinds.begin(), message.kind()));
     FlatReader reader(message);
     return get(reader.getRoot<protocol::Frame>());
   } catch (const kj::Exception& e) {
-    return fail(ErrorCode::kCorrupt,
-                "a " + described() + " frame cannot be read: " + e.getDescription().cStr());
+    return fail(unreadable(*kinds.begin(), e.getDescription().cStr()));
   }
 }
 
-Error read(protocol::Error::Reader in) {
-  const std::uint16_t code = in.getCode();
+constexpr std::uint16_t kReplyResult = 0, kReplyError = 1;
+
+ErrorCode known_code(std::uint16_t code) {
   const bool known = code >= static_cast<std::uint16_t>(ErrorCode::kInvalid) &&
                      code <= static_cast<std::uint16_t>(ErrorCode::kInternal);
-  return Error{known ? static_cast<ErrorCode>(code) : ErrorCode::kInternal, string(in.getMessage()),
-               string(in.getType())};
+  return known ? static_cast<ErrorCode>(code) : ErrorCode::kInternal;
+}
+
+Error read(protocol::Error::Reader in) {
+  return Error{known_code(in.getCode()), string(in.getMessage()), string(in.getType())};
 }
 
 Duration from_micros(std::uint64_t micros) {
@@ -87,39 +100,37 @@ Result<Error> parse_error(const IncomingMessage& message) {
                       });
 }
 
+// The two kinds that come by the million are read without a MessageReader.
 Result<CallHeader> parse_call(const IncomingMessage& message) {
-  Slice segment;
-  const auto root = NearStruct::root(message.bytes(), segment);
-  if (const auto call =
-          root && message.kind() == FrameKind::kCall ? root->child(segment, 0) : std::nullopt) {
-    return CallHeader{call->field<std::uint64_t>(0), call->field<std::uint64_t>(8),
-                      call->field<std::uint64_t>(16), from_micros(call->field<std::uint64_t>(24)),
-                      call->field<std::uint64_t>(32)};
+  if (message.kind() != FrameKind::kCall) {
+    return fail(unexpected(FrameKind::kCall, message.kind()));
   }
-  return parse<CallHeader>(message, {FrameKind::kCall}, [](protocol::Frame::Reader frame) {
-    const auto in = frame.getCall();
-    return CallHeader{in.getCallId(), in.getActor(), in.getMethod(),
-                      from_micros(in.getTimeoutMicros()), in.getIncarnation()};
-  });
+  const StructView& in = message.content();
+  return CallHeader{in.field<std::uint64_t>(0), in.field<std::uint64_t>(8),
+                    in.field<std::uint64_t>(16), from_micros(in.field<std::uint64_t>(24)),
+                    in.field<std::uint64_t>(32)};
 }
 
 Result<ReplyHeader> parse_reply(const IncomingMessage& message) {
-  Slice segment;
-  const auto root = NearStruct::root(message.bytes(), segment);
-  const auto reply =
-      root && message.kind() == FrameKind::kReply ? root->child(segment, 0) : std::nullopt;
-  if (reply && reply->field<std::uint16_t>(8) == 0) {  // a result
-    return ReplyHeader{reply->field<std::uint64_t>(0), false, {}};
+  if (message.kind() != FrameKind::kReply) {
+    return fail(unexpected(FrameKind::kReply, message.kind()));
   }
-  return parse<ReplyHeader>(message, {FrameKind::kReply}, [](protocol::Frame::Reader frame) {
-    const auto in = frame.getReply();
-    ReplyHeader out{in.getCallId(), !in.isResult(), {}};
-    if (in.isError()) out.error = read(in.getError());
-    if (out.is_error && !in.isError()) {
-      out.error = {ErrorCode::kInvalid, "a reply of a kind this version does not know", {}};
+  const StructView& in = message.content();
+  const auto which = in.field<std::uint16_t>(8);
+  ReplyHeader out{in.field<std::uint64_t>(0), which != kReplyResult, {}};
+  if (which == kReplyError) {
+    try {
+      MessageView view(message);
+      const StructView error = view.get_struct(in, 0);
+      out.error = Error{known_code(error.field<std::uint16_t>(0)),
+                        std::string(view.get_text(error, 0)), std::string(view.get_text(error, 1))};
+    } catch (const Malformed& e) {
+      return fail(unreadable(FrameKind::kReply, e.what()));
     }
-    return out;
-  });
+  } else if (out.is_error) {
+    out.error = {ErrorCode::kInvalid, "a reply of a kind this version does not know", {}};
+  }
+  return out;
 }
 
 Result<ReleaseFrame> parse_release(const IncomingMessage& message) {

@@ -1,0 +1,220 @@
+#include "runtime/wire/segment_writer.h"
+
+#include <muster/codec.h>
+
+#include <array>
+
+#include "runtime/wire/flat_reader.h"
+
+namespace muster::wire {
+namespace {
+
+template <class T>
+constexpr bool has_size(StructSize size) {
+  return T::_capnpPrivate::dataWordSize == size.data &&
+         T::_capnpPrivate::pointerCount == size.pointers;
+}
+static_assert(has_size<protocol::Frame>(kFrameSize) && has_size<protocol::Call>(kCallSize) &&
+              has_size<protocol::Reply>(kReplySize) && has_size<protocol::Chunk>(kChunkSize) &&
+              has_size<protocol::Value>(kValueSize) &&
+              has_size<protocol::ActorRef>(kActorRefSize) &&
+              has_size<protocol::ArrayLayout>(kArrayLayoutSize));
+
+constexpr std::size_t kScratchWords = 1024;
+// Near pointers reach this far.
+constexpr std::size_t kSegmentWordsMax = (std::size_t{1} << 29) - 1;
+// Receivers take 64 segments.
+constexpr std::size_t kExternalsMax = 60;
+constexpr std::array<std::byte, 8> kPadding{};
+
+constexpr unsigned kStructPointer = 0, kListPointer = 1;
+constexpr std::uint32_t kBytesElement = 2, kWordsElement = 5, kPointersElement = 6,
+                        kStructsElement = 7;
+
+constexpr std::size_t words_of(std::size_t bytes) {
+  return (bytes + 7) / 8;
+}
+
+}  // namespace
+
+struct SegmentWriter::Scratch {
+  std::unique_ptr<std::uint64_t[]> words =
+      std::make_unique_for_overwrite<std::uint64_t[]>(kScratchWords);
+  std::size_t capacity = kScratchWords;
+
+  // One for each thread, for its next message; a message made while another is (rare) has its own.
+  static std::unique_ptr<Scratch>& spare() {
+    thread_local std::unique_ptr<Scratch> scratch;
+    return scratch;
+  }
+};
+
+SegmentWriter::SegmentWriter()
+    : scratch_(Scratch::spare() ? std::move(Scratch::spare()) : std::make_unique<Scratch>()),
+      words_(scratch_->words.get()),
+      capacity_(scratch_->capacity) {}
+
+SegmentWriter::~SegmentWriter() {
+  if (scratch_->capacity == kScratchWords) Scratch::spare() = std::move(scratch_);
+}
+
+void SegmentWriter::grow(std::size_t words) {
+  if (words > kSegmentWordsMax - used_) {
+    throw Exception(Error{
+        ErrorCode::kInvalid, "a value cannot travel: its message would be larger than 4 GiB", {}});
+  }
+  const std::size_t capacity = std::max(2 * capacity_, used_ + words);
+  auto larger = std::make_unique_for_overwrite<std::uint64_t[]>(capacity);
+  std::memcpy(larger.get(), words_, used_ * 8);
+  scratch_->words = std::move(larger);
+  scratch_->capacity = capacity;
+  words_ = scratch_->words.get();
+  capacity_ = capacity;
+}
+
+void SegmentWriter::point(Position pointer, Position target, unsigned kind,
+                          std::uint32_t high) noexcept {
+  const auto offset = static_cast<std::int64_t>(target) - static_cast<std::int64_t>(pointer) - 1;
+  const auto low = static_cast<std::uint32_t>(offset << 2) | kind;
+  words_[pointer] = std::uint64_t{high} << 32 | low;
+}
+
+SegmentWriter::Position SegmentWriter::add_frame(FrameKind kind, StructSize content) {
+  const Position root = allocate(1);
+  const Position frame = add_struct(root, kFrameSize);
+  set(frame, static_cast<std::uint64_t>(kind));
+  return add_struct(frame + kFrameSize.data, content);
+}
+
+SegmentWriter::Position SegmentWriter::add_struct(Position pointer, StructSize size) {
+  const Position at = allocate(size.words());
+  point(pointer, at, kStructPointer, size.pointers << 16 | size.data);
+  return at;
+}
+
+SegmentWriter::Position SegmentWriter::add_structs(Position pointer, std::size_t count,
+                                                   StructSize size) {
+  const Position tag = allocate(1 + count * size.words());
+  const auto words = static_cast<std::uint32_t>(count * size.words());
+  point(pointer, tag, kListPointer, words << 3 | kStructsElement);
+  set(tag, std::uint64_t{size.pointers << 16 | size.data} << 32 | count << 2);
+  return tag + 1;
+}
+
+SegmentWriter::Position SegmentWriter::add_pointers(Position pointer, std::size_t count) {
+  const Position at = allocate(count);
+  point(pointer, at, kListPointer, static_cast<std::uint32_t>(count) << 3 | kPointersElement);
+  return at;
+}
+
+void SegmentWriter::add_naturals(Position pointer, std::span<const std::uint64_t> values) {
+  const Position at = allocate(values.size());
+  point(pointer, at, kListPointer, static_cast<std::uint32_t>(values.size()) << 3 | kWordsElement);
+  std::memcpy(words_ + at, values.data(), values.size_bytes());
+}
+
+SegmentWriter::Position SegmentWriter::add_byte_list(Position pointer, std::size_t count) {
+  const Position at = allocate(words_of(count));
+  point(pointer, at, kListPointer, static_cast<std::uint32_t>(count) << 3 | kBytesElement);
+  return at;
+}
+
+bool SegmentWriter::takes_external(std::size_t bytes) const noexcept {
+  return bytes >= kExternalBytesMin && externals_.size() < kExternalsMax;
+}
+
+void SegmentWriter::add_text(Position pointer, std::string_view text) {
+  if (takes_external(text.size())) {
+    auto copy = std::make_shared<AlignedVector<std::byte>>(text.size() + 1);
+    std::memcpy(copy->data(), text.data(), text.size());
+    const Slice bytes(*copy);
+    return refer(pointer, bytes, std::move(copy));
+  }
+  const Position at = add_byte_list(pointer, text.size() + 1);  // a zero ends it
+  if (!text.empty()) std::memcpy(words_ + at, text.data(), text.size());
+}
+
+void SegmentWriter::add_bytes(Position pointer, Slice bytes,
+                              const std::shared_ptr<const void>& owner) {
+  if (takes_external(bytes.size())) {
+    if (owner != nullptr && reinterpret_cast<std::uintptr_t>(bytes.data()) % 8 == 0) {
+      return refer(pointer, bytes, owner);
+    }
+    auto copy = std::make_shared<AlignedVector<std::byte>>(bytes.begin(), bytes.end());
+    const Slice copied(*copy);
+    return refer(pointer, copied, std::move(copy));
+  }
+  const Position at = add_byte_list(pointer, bytes.size());
+  if (!bytes.empty()) std::memcpy(words_ + at, bytes.data(), bytes.size());
+}
+
+// A far pointer to two words here: where the bytes begin, and what they are.
+void SegmentWriter::refer(Position pointer, Slice bytes, std::shared_ptr<const void> owner) {
+  const Position pad = allocate(2);
+  externals_.push_back({bytes, std::move(owner)});
+  set(pointer, pad << 3 | 0b110);
+  set(pad, std::uint64_t{externals_.size()} << 32 | 0b010);
+  set(pad + 1, (std::uint64_t{bytes.size()} << 3 | kBytesElement) << 32 | kListPointer);
+}
+
+void SegmentWriter::add_copy(Position pointer, Slice segment) {
+  std::uint64_t root = 0;
+  std::memcpy(&root, segment.data(), 8);
+  if (root == 0) return;
+  const Position at = allocate(segment.size() / 8 - 1);
+  std::memcpy(words_ + at, segment.data() + 8, segment.size() - 8);
+  const auto low = static_cast<std::uint32_t>(root);
+  const auto target =
+      static_cast<Position>(static_cast<std::int64_t>(at) + (static_cast<std::int32_t>(low) >> 2));
+  point(pointer, target, low & 3, static_cast<std::uint32_t>(root >> 32));
+}
+
+OutgoingMessage SegmentWriter::finish(Lane lane, std::uint64_t flow) {
+  OutgoingMessage message;
+  message.set_route(lane, flow);
+  const std::size_t table = table_bytes(1 + externals_.size());
+  message.size_ = table + 8 * used_;
+  if (!externals_.empty()) {
+    finish_large(message, table);
+    return message;
+  }
+  std::byte* to = message.inline_;
+  if (message.size_ > OutgoingMessage::kInlineBytes) {
+    message.heap_ = std::make_unique_for_overwrite<std::byte[]>(message.size_);
+    to = message.heap_.get();
+  }
+  const std::uint64_t head = std::uint64_t{used_} << 32;
+  std::memcpy(to, &head, 8);
+  std::memcpy(to + 8, words_, used_ * 8);
+  return message;
+}
+
+// The users' bytes become slices of their own, cut to the last byte.
+void SegmentWriter::finish_large(OutgoingMessage& message, std::size_t table) {
+  auto large = std::make_unique<OutgoingMessage::Large>();
+  large->owned.resize(message.size_);
+  std::byte* to = large->owned.data();
+  const auto store = [to](std::size_t i, std::size_t value) {
+    const auto v = static_cast<std::uint32_t>(value);
+    std::memcpy(to + 4 * i, &v, 4);
+  };
+  store(0, externals_.size());
+  store(1, used_);
+  for (std::size_t i = 0; i < externals_.size(); ++i) {
+    store(i + 2, words_of(externals_[i].bytes.size()));
+  }
+  std::memcpy(to + table, words_, used_ * 8);
+  message.align_offset_ = message.size_;
+  large->slices.emplace_back(to, message.size_);
+  for (External& external : externals_) {
+    const std::size_t padded = words_of(external.bytes.size()) * 8;
+    const std::size_t padding = padded - external.bytes.size();
+    large->slices.push_back(external.bytes);
+    if (padding > 0) large->slices.emplace_back(kPadding.data(), padding);
+    large->owners.push_back(std::move(external.owner));
+    message.size_ += padded;
+  }
+  message.large_ = std::move(large);
+}
+
+}  // namespace muster::wire
