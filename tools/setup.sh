@@ -4,16 +4,12 @@
 say() { printf '==> %s\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
-# install_packages [check]: installs what tools/packages.txt lists and this machine lacks. Asks
-# nothing; does nothing when all is there. "check" takes the lines marked so as well.
+# install_packages [GROUP]: installs what tools/packages.txt lists and this machine lacks, the lines
+# marked "GROUP:" included. Asks nothing; does nothing when all is there.
 install_packages() {
   local wanted missing=() package as_root=()
   wanted=$(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' tools/packages.txt)
-  if [ "${1:-}" = check ]; then
-    wanted=$(sed 's/^check: *//' <<<"$wanted")
-  else
-    wanted=$(sed '/^check:/d' <<<"$wanted")
-  fi
+  wanted=$(sed -e "s/^${1:-none}: *//" -e '/^[a-z]*:/d' <<<"$wanted")
   if ! command -v dpkg-query >/dev/null; then
     say "Not a Debian system, so nothing is installed. Needed, by Debian's names:" $wanted
     return
