@@ -142,7 +142,7 @@ void Averager::watch(std::uint64_t worker) {
         // The place may have gone to another worker while the run was gathering.
         const Member& member = members_[worker];
         if (!member.handle.valid() || member.handle.id() != id) return;
-        this->handle(event::Lost{worker, down ? down->cause.describe() : down.error().describe()});
+        this->handle(event::Lost{worker, down ? down->cause.message : down.error().message});
       });
 }
 

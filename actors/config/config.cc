@@ -16,17 +16,18 @@
 namespace muster::training {
 namespace {
 
-/// Number of insertions, deletions and replacements that turn `a` into `b`.
+/// Number of insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
+  std::vector<std::size_t> before, last, row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    before = std::exchange(last, row);
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({replaced, row[j - 1] + 1, last[j] + 1});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], before[j - 2] + 1);
     }
   }
   return row.back();
@@ -96,13 +97,37 @@ Result<void> check_places(const TrainConfig& c) {
 
 }  // namespace
 
-std::string unknown_field(const std::string& path) {
-  const auto nearest = std::ranges::min_element(fields(), {}, [&](const Field& field) {
-    const auto dot = field.path.rfind('.');
-    const std::string last = dot == std::string::npos ? field.path : field.path.substr(dot + 1);
-    return std::min(edit_distance(path, field.path), edit_distance(path, last) + 1);
-  });
-  return fmt::format("unknown field \"{}\"; the nearest known one is \"{}\"", path, nearest->path);
+std::string nearest_word(std::string_view word, std::span<const std::string> words) {
+  std::string nearest;
+  std::size_t least = word.size() / 3 + 1;
+  for (const std::string& known : words) {
+    const std::size_t distance = edit_distance(word, known);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = known;
+  }
+  return nearest;
+}
+
+std::string unknown_field(const std::string& path, bool is_table) {
+  std::vector<std::string> known;
+  for (const Field& field : fields()) {
+    const auto dot = field.path.find('.');
+    if (!is_table)
+      known.push_back(field.path);
+    else if (dot != std::string::npos)
+      known.push_back(field.path.substr(0, dot));
+  }
+  std::string nearest = nearest_word(path, known);
+  // The right name in the wrong table.
+  const std::string last = "." + path.substr(path.rfind('.') + 1);
+  for (const Field& field : fields())
+    if (nearest.empty() && !is_table && ("." + field.path).ends_with(last)) nearest = field.path;
+  const char* quotes = is_table ? "[]" : "\"\"";
+  std::string out = fmt::format("unknown {} {}{}{}", is_table ? "table" : "field", quotes[0], path,
+                                quotes[1]);
+  if (nearest.empty()) return out + "; `muster train --dry-run` prints all that there are";
+  return out + fmt::format("; did you mean {}{}{}?", quotes[0], nearest, quotes[1]);
 }
 
 Result<void> set_from_text(TrainConfig& config, const Field& field, const std::string& text) {
@@ -129,24 +154,32 @@ Result<std::string> find_dataset(const std::string& dir) {
   namespace fs = std::filesystem;
   if (!dir.empty()) return dir;
   std::vector<std::string> places;
-  if (const char* env = std::getenv("MUSTER_DATASETS"); env != nullptr && *env != '\0') {
+  std::error_code ignored;
+  const char* env = std::getenv("MUSTER_DATASETS");
+  const bool asked = env != nullptr && *env != '\0';
+  if (asked) {
     places.push_back(std::string(env));
     places.push_back(std::string(env) + "/fashion-mnist");
+  } else {
+    const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+    const fs::path prefix = program.parent_path().parent_path();
+    if (!program.empty()) places.push_back((prefix / "share/datasets/fashion-mnist").string());
+    places.push_back("/usr/share/datasets/fashion-mnist");
   }
-  std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  const fs::path prefix = program.parent_path().parent_path();
-  if (!program.empty()) places.push_back((prefix / "share/datasets/fashion-mnist").string());
-  places.push_back("/usr/share/datasets/fashion-mnist");
   for (const std::string& place : places) {
     for (const char* name : {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"})
       if (fs::exists(fs::path(place) / name, ignored)) return place;
   }
+  if (asked)
+    return fail(ErrorCode::kNotFound,
+                fmt::format("MUSTER_DATASETS={}: neither this folder nor its fashion-mnist holds "
+                            "train-images-idx3-ubyte, plain or .gz",
+                            env));
   std::string looked;
   for (const std::string& place : places) looked += (looked.empty() ? "" : ", ") + place;
   return fail(ErrorCode::kNotFound,
               "no Fashion-MNIST found; looked in " + looked +
-                  "; install Debian's dataset-fashion-mnist or give data.dir");
+                  "; install Debian's dataset-fashion-mnist or give --data (data.dir)");
 }
 
 }  // namespace muster::training

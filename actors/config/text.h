@@ -9,8 +9,8 @@
 
 namespace muster::training {
 
-/// `unknown field "local.stepz"; the nearest known one is "local.steps"`.
-std::string unknown_field(const std::string& path);
+/// `unknown field "local.stepz"; did you mean "local.steps"?`, `unknown table [lokal]; ...`.
+std::string unknown_field(const std::string& path, bool is_table);
 
 /// The field's value as TOML spells it.
 std::string field_text(const Field& field, const TrainConfig& config);

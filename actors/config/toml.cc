@@ -11,8 +11,10 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 namespace muster::training {
 namespace {
@@ -91,7 +93,7 @@ class Reader {
     if (known_table)
       return fail(ErrorCode::kInvalid, place(file_, node.source()) + path + " = " +
                                            node_text(node) + ": expected a table");
-    return fail(ErrorCode::kInvalid, place(file_, key.source()) + unknown_field(path));
+    return fail(ErrorCode::kInvalid, place(file_, key.source()) + unknown_field(path, table != nullptr));
   }
 
   const std::string& file_;
@@ -157,10 +159,14 @@ Result<TrainConfig> parse_toml(std::string_view text, const std::string& file,
 }
 
 Result<TrainConfig> load_toml(const std::string& path, const TrainConfig& base) {
+  errno = 0;
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in) return fail(ErrorCode::kNotFound, path + ": cannot be read");
+  in.peek();  // a folder opens, and fails here
+  if (!in.is_open() || in.bad())
+    return fail(ErrorCode::kNotFound,
+                path + ": cannot be read: " + std::generic_category().message(errno));
+  text << in.rdbuf();
   return parse_toml(text.str(), path, base);
 }
 

@@ -31,7 +31,7 @@ std::string summary_json(const TrainResult& r) {
   out["error"] = r.error ? Json(r.error->describe()) : Json(nullptr);
   out["test_accuracy"] = or_null(r.test_accuracy);
   out["test_loss"] = or_null(r.test_loss);
-  out["train_loss"] = r.train_loss;
+  out["train_loss"] = r.samples == 0 ? Json(nullptr) : Json(r.train_loss);
   out["rounds"] = r.rounds;
   out["samples"] = r.samples;
   out["wall_s"] = r.wall_s;
@@ -40,12 +40,18 @@ std::string summary_json(const TrainResult& r) {
   out["sync_s"] = r.sync_s;
   out["evaluate_s"] = r.evaluate_s;
   out["bytes_sent"] = r.bytes_sent;
+  out["wire_bytes_sent"] = r.wire_bytes_sent;
+  out["wire_bytes_received"] = r.wire_bytes_received;
   out["workers_lost"] = r.lost.size();
   out["lost"] = Json::array();
   for (const LostWorker& lost : r.lost) out["lost"].push_back(lost_json(lost));
-  out["params_sha256"] = r.params_sha256;
-  out["record"] = r.record;
+  out["params_sha256"] = r.params_sha256.empty() ? Json(nullptr) : Json(r.params_sha256);
+  out["record"] = r.record.empty() ? Json(nullptr) : Json(r.record);
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string json_text(const std::string& text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string round_json(const RoundReport& r) {

@@ -39,18 +39,37 @@ class DatasetSource {
     options.normalise = config_.data.normalise;
     if (options.normalise == optim::Normalise::kMeanStd) {
       // The test set is normalised by the training set, so that both are needed.
+      check_folder("train");
+      check_folder("t10k");
       auto both = value_or_throw(optim::load_image_dataset(directory_, options));
       train_ = std::move(both.train);
       test_ = std::move(both.test);
     } else {
+      check_folder(prefix);
       slot = std::make_shared<const optim::Dataset>(value_or_throw(optim::load_idx_pair(
           file(prefix + "-images-idx3-ubyte"), file(prefix + "-labels-idx1-ubyte"), options)));
     }
     return slot;
   }
 
-  /// The plain file where there is one, else the compressed one, else the plain name to complain
-  /// of.
+  /// A file that lacks is mended in the configuration, so the message names the field and its flag.
+  void check_folder(const std::string& prefix) const {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    const std::string what =
+        config_.data.dir.empty() ? directory_ : "data.dir (--data) = " + config_.data.dir;
+    if (!fs::is_directory(directory_, ignored))
+      throw Exception(Error{ErrorCode::kNotFound, what + ": there is no such folder", {}});
+    for (const char* suffix : {"-images-idx3-ubyte", "-labels-idx1-ubyte"}) {
+      const std::string name = prefix + suffix;
+      if (fs::exists(file(name), ignored)) continue;
+      throw Exception(Error{
+          ErrorCode::kNotFound,
+          what + ": expected " + name + " or " + name + ".gz in this folder, found neither", {}});
+    }
+  }
+
+  /// The plain file where there is one, else the compressed one, else the plain name.
   std::string file(const std::string& name) const {
     const std::string plain = (std::filesystem::path(directory_) / name).string();
     std::error_code ignored;
@@ -84,8 +103,11 @@ ObjectiveFactory dataset_objectives(const TrainConfig& config) {
   return [source = std::make_shared<DatasetSource>(config)](const Seat& seat) {
     WorkerTask task;
     if (seat.evaluation) {
+      // Where the workers are in this process, their data are proved before the run begins.
+      const TrainConfig& c = source->config();
+      if (c.processes == 0 && c.network.listen.empty()) (void)source->train();
       const DatasetPtr test = source->test();
-      task.objective = make_model(source->config(), test, test);
+      task.objective = make_model(c, test, test);
     } else {
       task.objective = make_model(source->config(), source->train(), nullptr);
       task.samples = source->share(seat.worker, seat.workers);

@@ -6,6 +6,7 @@
 
 #include <muster/training/node.h>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
@@ -70,6 +71,11 @@ std::string this_place() {
 Result<std::string> take_part(Runtime& runtime, const NodeOptions& options) {
   if (auto joined = join_when_it_listens(runtime, options); !joined) return fail(joined.error());
   auto averager = runtime.find<Averager>(kAveragerName, options.deadline);
+  if (!averager && averager.error().code == ErrorCode::kTimeout)
+    return fail(ErrorCode::kTimeout,
+                fmt::format("{}: found a Muster node there, but no training run within {:g} s",
+                            options.address,
+                            std::chrono::duration<double>(options.deadline).count()));
   if (!averager) return fail(averager.error());
   auto config = ask_config(*averager, options.deadline);
   if (!config) return fail(config.error());

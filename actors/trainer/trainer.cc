@@ -89,6 +89,8 @@ struct Trainer::Impl {
   Handle<Evaluator> evaluator;
   std::vector<Handle<Worker>> workers;
   Future<void> averager_gone;
+  const Runtime* home = nullptr;
+  RuntimeStats before;  // the runtime may have had other traffic
 
   void spawn_workers(Runtime& runtime, const TrainConfig& config, const ObjectiveFactory& factory) {
     for (std::uint64_t i = 0; i < config.workers; ++i) {
@@ -114,6 +116,8 @@ Trainer::Trainer(Runtime& runtime, const TrainConfig& config, ObjectiveFactory f
                  ProgressSink* sink)
     : impl_(std::make_unique<Impl>()) {
   value_or_throw(validate(config));
+  impl_->home = &runtime;
+  impl_->before = runtime.stats();
   auto objective = factory(Seat{0, config.workers, true}).objective;
   if (!objective || objective->dim() == 0)
     throw Exception(Error{ErrorCode::kInvalid, "the objective has no parameters", {}});
@@ -149,10 +153,18 @@ void Trainer::abort(Error error) {
   impl_->averager.send<&Averager::abort>(std::move(error));
 }
 
-TrainResult Trainer::wait() {
+TrainResult Trainer::wait(const std::function<void(TrainResult&)>& amend) {
   TrainResult result = impl_->ending->take();
+  const RuntimeStats now = impl_->home->stats();
+  result.wire_bytes_sent = now.bytes_sent - impl_->before.bytes_sent;
+  result.wire_bytes_received = now.bytes_received - impl_->before.bytes_received;
+  if (result.samples == 0) {  // nothing was trained: these would be the starting point's
+    result.parameters = {};
+    result.params_sha256.clear();
+  }
+  if (impl_->record) result.record = impl_->record->folder();
+  if (amend) amend(result);
   if (!impl_->record) return result;
-  result.record = impl_->record->folder();
   if (auto written = impl_->record->finish(result); !written && result.ok()) {
     result.reason = StopReason::kFailed;
     result.error = written.error();

@@ -112,12 +112,12 @@ void Peer::on_closed(const Error& cause) {
     imports_.clear();
   }
   core_->peer_closed(shared_from_this());
-  const std::string who = "node " + to_string(node()) + " at " + address();
+  std::string who = "node " + to_string(node());
+  if (cause.message.find(address()) == std::string::npos) who += " at " + address();
   if (joined) joined(fail(cause));
-  if (was_ready && !session_->peer_left() && !core_->stopping()) {
-    core_->report("the connection with " + who + " ended: " + cause.message);
-  }
-  const Error lost = unavailable("the connection with " + who + " ended: " + cause.message);
+  const std::string text = "the connection with " + who + " ended: " + cause.message;
+  if (was_ready && !session_->peer_left() && !core_->stopping()) core_->report(text);
+  const Error lost = unavailable(text);
   for (const auto& reply : pending) reply->on_error(lost);
   for (const auto& [id, watch] : watches) {
     watch.state->complete(Down{watch.actor, {}, DownReason::kNodeLost, lost});

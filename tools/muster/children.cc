@@ -58,6 +58,10 @@ bool ChildExit::ok() const {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+bool ChildExit::signalled() const {
+  return WIFSIGNALED(status);
+}
+
 std::string ChildExit::describe() const {
   if (WIFEXITED(status)) return "exit status " + std::to_string(WEXITSTATUS(status));
   const int signal = WTERMSIG(status);
@@ -180,8 +184,11 @@ void Children::kill_one(pid_t pid) {
   if (std::ranges::find(living_, pid, &Child::pid) != living_.end()) ::kill(pid, SIGKILL);
 }
 
-std::optional<ChildExit> Children::exit_of(pid_t pid) {
-  const std::lock_guard lock(mutex_);
+std::optional<ChildExit> Children::exit_of(pid_t pid, Duration timeout) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, timeout, [&] {
+    return reaping_ == 0 && std::ranges::find(living_, pid, &Child::pid) == living_.end();
+  });
   const auto found = std::ranges::find(ended_, pid, &ChildExit::pid);
   if (found == ended_.end()) return std::nullopt;
   return *found;

@@ -22,6 +22,7 @@ struct ChildExit {
   std::string last_words;  ///< the end of what it wrote to standard error
 
   bool ok() const;
+  bool signalled() const;  ///< it did not exit by itself
   /// "exit status 1", "signal 9 (Killed)".
   std::string describe() const;
 };
@@ -47,8 +48,8 @@ class Children {
   void kill_all();
   /// Kills this child if it lives.
   void kill_one(pid_t pid);
-  /// How the child ended, once it has.
-  std::optional<ChildExit> exit_of(pid_t pid);
+  /// How the child ended; none if it has not within `timeout`, or there is no such child.
+  std::optional<ChildExit> exit_of(pid_t pid, Duration timeout = {});
 
  private:
   struct Child {

@@ -19,11 +19,18 @@ struct EvalOptions {
 };
 
 int evaluate(const EvalOptions& options) {
-  const auto found = value_or_throw(training::evaluate_record(options.record, options.data));
+  const auto measured = training::evaluate_record(options.record, options.data);
+  if (!measured) {
+    if (options.json)
+      fmt::print("{{\"test_accuracy\":null,\"test_loss\":null,\"samples\":0,\"error\":{}}}\n",
+                 training::json_text(measured.error().describe()));
+    throw Exception(measured.error());
+  }
+  const optim::Evaluation& found = *measured;
   const std::string accuracy = found.accuracy ? fmt::format("{}", *found.accuracy) : "null";
   if (options.json)
-    fmt::print("{{\"test_accuracy\":{},\"test_loss\":{},\"samples\":{}}}\n", accuracy, found.loss,
-               found.samples);
+    fmt::print("{{\"test_accuracy\":{},\"test_loss\":{},\"samples\":{},\"error\":null}}\n", accuracy,
+               found.loss, found.samples);
   else
     fmt::print("test accuracy {}\ntest loss     {:.6f}\nsamples       {}\n", accuracy, found.loss,
                found.samples);
@@ -35,10 +42,16 @@ int evaluate(const EvalOptions& options) {
 void add_eval_command(CLI::App& app, Action& action) {
   auto options = std::make_shared<EvalOptions>();
   CLI::App* command = app.add_subcommand("eval", "Measure the parameters of a run's record");
-  command->add_option("record", options->record, "the record's folder")->required();
-  command->add_option("--data", options->data, "folder of the IDX files, if not the run's");
+  command->group("Commands");
+  command->add_option("RECORD", options->record, "the record's folder")
+      ->required()
+      ->type_name("");
+  command->add_option("--data", options->data, "folder of the IDX files, if not the run's")
+      ->type_name("PATH");
   command->add_flag("--json", options->json, "print one JSON object");
-  command->footer("Example:\n  muster eval runs/20260102-030405-train");
+  command->footer(
+      "Example:\n  muster eval runs/20260102-030405-train\n\n"
+      "Exit status: 0 done; 2 the record or the data cannot be read or do not fit.");
   command->callback([&action, options] { action = [options] { return evaluate(*options); }; });
 }
 

@@ -3,15 +3,19 @@
 #include "tools/muster/children.h"
 #include "tools/muster/commands.h"
 #include "tools/muster/options.h"
+#include "tools/muster/signals.h"
+#include "tools/muster/usage.h"
 
 #include <muster/training/node.h>
 
 #include <fmt/format.h>
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 namespace muster::tool {
 namespace {
@@ -31,6 +35,14 @@ int run_node(const NodeCommand& command) {
     ::signal(SIGINT, SIG_IGN);
     if (!die_with_parent(command.parent)) return kExitFailed;
   }
+  std::optional<SignalWatch> signals;
+  if (command.parent == 0) {
+    const auto leave = [] {
+      std::fputs("muster: interrupted; a run goes on without this worker\n", stderr);
+      ::_exit(kExitInterrupted);
+    };
+    signals.emplace(leave, leave);
+  }
   const auto token = value_or_throw(read_token(command.token_file));
   Runtime runtime({.threads = command.threads, .token = token});
   training::NodeOptions options;
@@ -40,8 +52,8 @@ int run_node(const NodeCommand& command) {
   options.data_dir = command.data;
   const auto ended = training::take_part(runtime, options);
   if (!ended) {
-    std::fprintf(stderr, "muster node: %s\n", ended.error().message.c_str());
-    return kExitFailed;
+    std::fprintf(stderr, "muster: %s\n", ended.error().message.c_str());
+    return exit_status(ended.error().code);
   }
   fmt::print("{}\n", *ended);
   return kExitDone;
@@ -52,16 +64,26 @@ int run_node(const NodeCommand& command) {
 void add_node_command(CLI::App& app, Action& action) {
   auto options = std::make_shared<NodeCommand>();
   CLI::App* command = app.add_subcommand("node", "Take part in a run with one worker");
-  command->add_option("--join", options->join, "HOST:PORT of `muster train --listen`")->required();
+  command->group("Commands");
+  command->add_option("--join", options->join, "where `muster train --listen` waits")
+      ->required()
+      ->type_name("HOST:PORT");
   command->add_option("--token-file", options->token_file,
-                      "file with the cluster's secret; needed off loopback");
-  command->add_option("--data", options->data, "folder of the IDX files, if not the run's");
+                      "file with the cluster's secret; needed off loopback")
+      ->type_name("PATH");
+  command->add_option("--data", options->data, "folder of the IDX files, if not the run's")
+      ->type_name("PATH");
   command->add_option("--deadline", options->deadline_s, "seconds to find the run [30]")
-      ->check(CLI::Range(0.001, 86400.0));
+      ->type_name("X")
+      ->check(number_in(0.001, 86400));
   command->add_option("--threads", options->threads, "threads of this process [1]")
-      ->check(CLI::Range(1, 1024));
+      ->type_name("N")
+      ->check(integer_in(1, 1024));
   command->add_option("--parent", options->parent)->group("");  // of `muster train --processes`
-  command->footer("Example:\n  muster node --join 192.0.2.7:7077 --token-file cluster.token");
+  command->footer(
+      "Example:\n  muster node --join 192.0.2.7:7077 --token-file cluster.token\n\n"
+      "Exit status: 0 the run has ended well; 1 it failed, broke off or was not found; 2 wrong\n"
+      "flag, address, token or data; 130 interrupted.");
   command->callback([&action, options] { action = [options] { return run_node(*options); }; });
 }
 

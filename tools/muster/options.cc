@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <fstream>
+#include <system_error>
 
 namespace muster::tool {
 namespace {
@@ -20,6 +22,17 @@ struct Spell {
     return fmt::format("{}", fmt::join(values, ","));
   }
 };
+
+/// What stands for the value in the help.
+std::string placeholder(const Field& field, const training::FieldValue& value) {
+  if (!field.choices.empty()) return "WORD";
+  if (std::holds_alternative<std::uint64_t>(value)) return "N";
+  if (std::holds_alternative<double>(value)) return "X";
+  if (std::holds_alternative<std::vector<std::uint64_t>>(value)) return "N,N,...";
+  if (std::holds_alternative<std::vector<double>>(value)) return "X,X,...";
+  if (field.expected.starts_with("HOST:PORT")) return "HOST:PORT";
+  return field.expected == "a path" ? "PATH" : "TEXT";
+}
 
 /// "--local-steps" takes a value; "--deterministic" may stand alone and has a "--no-" form.
 void add_field(CLI::App& command, const Field& field, const std::shared_ptr<ConfigFlags>& flags) {
@@ -48,7 +61,8 @@ void add_field(CLI::App& command, const Field& field, const std::shared_ptr<Conf
         field.flag,
         [flags, &field](const std::string& text) { flags->values.emplace_back(&field, text); },
         doc + (shown.empty() ? "" : " [" + shown + "]"));
-    option->type_name("")->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    option->type_name(placeholder(field, value))
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
   option->group(group);
 }
@@ -57,8 +71,8 @@ void add_field(CLI::App& command, const Field& field, const std::shared_ptr<Conf
 
 std::shared_ptr<ConfigFlags> add_config_flags(CLI::App& command) {
   auto flags = std::make_shared<ConfigFlags>();
-  command.add_option("config", flags->file, "TOML file with the same fields as the flags")
-      ->type_name("FILE");
+  command.add_option("FILE", flags->file, "TOML file with the same fields as the flags")
+      ->type_name("");
   for (const Field& field : training::fields()) add_field(command, field, flags);
   return flags;
 }
@@ -66,6 +80,10 @@ std::shared_ptr<ConfigFlags> add_config_flags(CLI::App& command) {
 Result<TrainConfig> resolve(const ConfigFlags& flags) {
   TrainConfig config;
   const std::uint64_t workers_default = config.workers;
+  for (const auto& [field, text] : flags.values)
+    if (text.starts_with("--"))
+      return fail(ErrorCode::kInvalid,
+                  fmt::format("{}: expected a value, found {}", field->flag, text));
   config.workers = 0;  // no source can say 0: it marks that none has spoken
   if (!flags.file.empty()) {
     auto loaded = training::load_toml(flags.file, config);
@@ -82,13 +100,17 @@ Result<TrainConfig> resolve(const ConfigFlags& flags) {
 
 Result<std::string> read_token(const std::string& path) {
   if (path.empty()) return std::string();
+  const std::string where = "--token-file " + path;
+  errno = 0;
   std::ifstream in(path);
-  if (!in) return fail(ErrorCode::kNotFound, path + ": cannot be read");
   std::string line;
   std::getline(in, line);
+  if (!in && !in.eof())
+    return fail(ErrorCode::kNotFound,
+                where + ": cannot be read: " + std::generic_category().message(errno));
   const auto first = line.find_first_not_of(" \t\r");
   if (first == std::string::npos)
-    return fail(ErrorCode::kInvalid, path + ": its first line is empty; expected a secret");
+    return fail(ErrorCode::kInvalid, where + ": its first line is empty; expected a secret");
   return line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
 }
 

@@ -125,15 +125,23 @@ void ProgressPrinter::on_round(const training::RoundReport& report) {
 }
 
 void ProgressPrinter::on_lost(const training::LostWorker& lost) {
-  note(fmt::format("worker {} ({}) {} in round {}: {}", lost.worker, lost.place,
-                   training::to_string(lost.reason), lost.round, lost.cause));
+  const std::lock_guard lock(mutex_);
+  const bool said = lost.cause == last_note_;
+  write_line(fmt::format("worker {} ({}) {} in round {}{}{}", lost.worker, lost.place,
+                         training::to_string(lost.reason), lost.round, said ? "" : ": ",
+                         said ? "" : lost.cause));
 }
 
 void ProgressPrinter::note(const std::string& line) {
   const std::lock_guard lock(mutex_);
+  write_line(line);
+}
+
+void ProgressPrinter::write_line(const std::string& line) {
   clear();
   std::fprintf(options_.out, "%s\n", line.c_str());
   std::fflush(options_.out);
+  last_note_ = line;
 }
 
 void ProgressPrinter::finish() {

@@ -63,12 +63,13 @@ class ProgressPrinter final : public training::ProgressSink {
   void on_start(const training::RunStart& start) override;
   void on_round(const training::RoundReport& report) override;
   void on_lost(const training::LostWorker& lost) override;
-  /// A whole line that stays, between redraws.
+  /// A whole line that stays, between redraws. The cause of a loss is not said again right after it.
   void note(const std::string& line);
   /// Ends the redrawn line.
   void finish();
 
  private:
+  void write_line(const std::string& line);
   void redraw();
   void clear();
   std::size_t width() const;
@@ -78,6 +79,7 @@ class ProgressPrinter final : public training::ProgressSink {
   ProgressMeter meter_;
   TimePoint last_drawn_{};
   bool drawn_ = false;
+  std::string last_note_;
 };
 
 }  // namespace muster::tool

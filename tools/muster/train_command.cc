@@ -29,6 +29,7 @@ using training::Trainer;
 using training::TrainResult;
 
 constexpr Duration kChildrenLeave = 5s;  // from the run's end to the last child's exit
+constexpr Duration kExitFollows = 1s;    // from a connection's end to that of its process
 
 struct TrainCommand {
   std::shared_ptr<ConfigFlags> flags;
@@ -110,13 +111,25 @@ Error early_exit(const ChildExit& exit) {
                {}};
 }
 
-/// Says of each lost worker how its process ended, and ends it where it only fell silent.
+/// A signal is the cause of all that was seen of the process; another exit follows from a cause.
+void explain(TrainResult& result, training::LostWorker& lost, const ChildExit& exit) {
+  const std::string seen = lost.cause;
+  const std::string how = "its process ended with " + exit.describe();
+  lost.cause = exit.signalled() ? how : fmt::format("{} ({})", seen, how);
+  if (!result.error) return;
+  if (const auto at = result.error->message.find(seen); at != std::string::npos)
+    result.error->message.replace(at, seen.size(), lost.cause);
+}
+
+/// Says of each lost worker how its process ended, and ends it where it only fell silent. The end
+/// of a connection is seen a moment before that of the process behind it.
 void settle_lost(TrainResult& result, Children& children) {
   for (auto& lost : result.lost) {
     int pid = 0;
     if (std::sscanf(lost.place.c_str(), "pid %d on", &pid) != 1) continue;
-    if (const auto exit = children.exit_of(pid))
-      lost.cause += fmt::format(" (the process ended with {})", exit->describe());
+    const bool died = lost.reason == training::LossReason::kDied;
+    if (const auto exit = children.exit_of(pid, died ? kExitFollows : Duration{}))
+      explain(result, lost, *exit);
     children.kill_one(pid);
   }
 }
@@ -147,7 +160,12 @@ RuntimeOptions runtime_options(const TrainConfig& config, ProgressPrinter& print
   return options;
 }
 
-TrainResult run(const TrainConfig& config, ProgressPrinter& printer, Control& control) {
+struct Outcome {
+  TrainResult result;
+  bool begun = false;  // the first round was opened
+};
+
+Outcome run(const TrainConfig& config, ProgressPrinter& printer, Control& control) {
   Runtime runtime(runtime_options(config, printer));
   BeginWatch begin(printer);
   Children children([&](const ChildExit& exit) {
@@ -158,31 +176,37 @@ TrainResult run(const TrainConfig& config, ProgressPrinter& printer, Control& co
                              config.workers, runtime.listen_address(), runtime.listen_address(),
                              config.network.token_file.empty() ? "" : " --token-file FILE"));
   Trainer trainer(runtime, config, training::dataset_objectives(config), &begin);
-  if (config.processes != 0) start_children(children, config, runtime.listen_address());
   control.attach(&trainer);
-  TrainResult result = trainer.wait();
+  try {
+    if (config.processes != 0) start_children(children, config, runtime.listen_address());
+  } catch (const Exception& e) {
+    trainer.abort(e.error());
+  }
+  Outcome out;
+  out.result = trainer.wait([&](TrainResult& result) { settle_lost(result, children); });
+  out.begun = begin.begun();
   control.attach(nullptr);
-  settle_lost(result, children);
   if (!children.wait_all(kChildrenLeave)) children.kill_all();
-  return result;
+  return out;
 }
 
-int report(const TrainCommand& command, const TrainResult& result) {
+int report(const TrainCommand& command, const Outcome& outcome) {
+  const TrainResult& result = outcome.result;
   const std::string table = summary_table(result);
   std::fputs(table.c_str(), command.json ? stderr : stdout);
   if (command.json) fmt::print("{}\n", training::summary_json(result));
   std::fflush(stdout);
   if (!result.ok()) {
-    std::fprintf(stderr, "muster train: %s\n", result.error->message.c_str());
-    return kExitFailed;
+    std::fprintf(stderr, "muster: %s\n", result.error->message.c_str());
+    return outcome.begun ? kExitFailed : exit_status(result.error->code);
   }
   if (result.reason != training::StopReason::kInterrupted) return kExitDone;
-  std::fprintf(stderr, "muster train: interrupted after round %s; the record is in %s\n",
+  std::fprintf(stderr, "muster: interrupted after round %s; the record is in %s\n",
                std::to_string(result.rounds).c_str(), result.record.c_str());
   return kExitInterrupted;
 }
 
-int train(const TrainCommand& command) {
+int train_or_throw(const TrainCommand& command) {
   TrainConfig config = value_or_throw(resolve(*command.flags));
   if (command.dry_run) {
     fmt::print("{}", training::to_toml(config));
@@ -200,9 +224,20 @@ int train(const TrainCommand& command) {
         control.stop();
       },
       [] { ::_exit(kExitInterrupted); });
-  const TrainResult result = run(config, printer, control);
+  const Outcome outcome = run(config, printer, control);
   printer.finish();
-  return report(command, result);
+  return report(command, outcome);
+}
+
+int train(const TrainCommand& command) {
+  try {
+    return train_or_throw(command);
+  } catch (const Exception& e) {
+    TrainResult nothing;
+    nothing.error = e.error();
+    if (command.json) fmt::print("{}\n", training::summary_json(nothing));
+    throw;
+  }
 }
 
 }  // namespace
@@ -210,6 +245,7 @@ int train(const TrainCommand& command) {
 void add_train_command(CLI::App& app, Action& action) {
   auto options = std::make_shared<TrainCommand>();
   CLI::App* command = app.add_subcommand("train", "Train a model on local or remote workers");
+  command->group("Commands");
   options->flags = add_config_flags(*command);
   command->add_flag("--json", options->json, "print the results as one JSON object, last");
   command->add_flag("--dry-run", options->dry_run, "print the resolved configuration and stop");
@@ -219,7 +255,8 @@ void add_train_command(CLI::App& app, Action& action) {
       "  muster train --processes 4                   workers in processes of their own\n"
       "  muster train --scaling oasis --floor 0.01    another scaling rule\n"
       "  muster train --listen 192.0.2.7:7077 --workers 8 --token-file cluster.token\n"
-      "Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted (record written).");
+      "\nExit status: 0 done; 1 the run failed, its record is kept; 2 wrong flag, file, address,\n"
+      "token, configuration or data, nothing was trained; 130 interrupted, record written.");
   command->callback([&action, options] { action = [options] { return train(*options); }; });
 }
 

@@ -144,8 +144,12 @@ Result<void> set_from_text(TrainConfig& config, const Field& field, const std::s
 /// what is allowed.
 Result<void> validate(const TrainConfig& config);
 
-/// The folder of the training data: `dir` when not empty; else the first that exists of
-/// $MUSTER_DATASETS, $MUSTER_DATASETS/fashion-mnist, PREFIX/share/datasets/fashion-mnist, PREFIX
+/// The one of `words` that `word` misspells: the nearest within one edit (a letter added, left out,
+/// replaced, or two swapped) for every three letters; empty when there is none.
+std::string nearest_word(std::string_view word, std::span<const std::string> words);
+
+/// The folder of the training data: `dir` when not empty; else, where MUSTER_DATASETS is set, it or
+/// its fashion-mnist; else the first that holds them of PREFIX/share/datasets/fashion-mnist, PREFIX
 /// being the folder above the program's, and /usr/share/datasets/fashion-mnist. kNotFound lists
 /// where it looked.
 Result<std::string> find_dataset(const std::string& dir);

@@ -43,6 +43,9 @@ std::string summary_json(const TrainResult& result);
 /// One object, without line breaks: a line of rounds.jsonl.
 std::string round_json(const RoundReport& report);
 
+/// The text as a JSON string, quotes included; bytes that are not UTF-8 are replaced.
+std::string json_text(const std::string& text);
+
 struct Record {
   TrainConfig config;
   AlignedVector<float> parameters;

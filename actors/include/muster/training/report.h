@@ -51,7 +51,9 @@ struct RoundReport {
   double consensus_error = 0;  ///< mean_m ||x_m - xbar||^2, before the average replaced x_m
   std::uint64_t floored = 0;   ///< elements of Dhat that the floor decided
   std::uint64_t capped = 0;
-  std::uint64_t bytes_sent = 0;  ///< array bytes of the round's messages, both ways
+  /// Bytes of the arrays (parameters, estimates, scalings) that averager and workers handed each
+  /// other in the round, both ways, whether or not they crossed a network. Not framing.
+  std::uint64_t bytes_sent = 0;
   /// What the local steps took on the threads they had: the longest worker's time in them, or, for
   /// workers that share threads, the sum over threads where that is longer.
   double compute_s = 0;
@@ -66,8 +68,8 @@ struct RoundReport {
 struct TrainResult {
   StopReason reason = StopReason::kFailed;
   std::optional<Error> error;  ///< where reason is kFailed
-  Array<float> parameters;     ///< of the last committed round
-  std::string params_sha256;   ///< of the parameters' little-endian bytes, in hexadecimal
+  Array<float> parameters;     ///< of the last committed round; empty: nothing was trained
+  std::string params_sha256;   ///< of their little-endian bytes, in hexadecimal; empty as they
   std::uint64_t rounds = 0;    ///< committed
   std::optional<double> test_loss;
   std::optional<double> test_accuracy;
@@ -78,7 +80,10 @@ struct TrainResult {
   double sync_s = 0;
   double evaluate_s = 0;
   std::uint64_t samples = 0;
-  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_sent = 0;  ///< as in RoundReport
+  /// What the runtime wrote to and read from its connections during the run, everything counted.
+  std::uint64_t wire_bytes_sent = 0;
+  std::uint64_t wire_bytes_received = 0;
   std::vector<LostWorker> lost;
   std::string record;  ///< folder; empty without one
 

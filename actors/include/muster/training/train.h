@@ -63,8 +63,9 @@ class Trainer {
   void stop_after_round();
   /// Ends the run now, as kFailed with `error`.
   void abort(Error error);
-  /// Waits for the end of the run. Call it once.
-  TrainResult wait();
+  /// Waits for the end of the run. Call it once. `amend`, where there is one, may change the result
+  /// before it is recorded, inside this call.
+  TrainResult wait(const std::function<void(TrainResult&)>& amend = {});
 
  private:
   struct Impl;
