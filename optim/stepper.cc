@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace muster::optim {
 namespace {
@@ -96,13 +97,24 @@ tl::unexpected<Error> BasicLocalStepper<Real>::not_finite(const char* what) cons
   return fail(ErrorCode::kInvalid, fmt::format("local step {}: {}", replica_.steps + 1, what));
 }
 
+namespace {
+
+/// The sign of a NaN means nothing and differs between processors.
+double without_nan_sign(double value) {
+  return std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value;
+}
+
+}  // namespace
+
 template <class Real>
 Result<double> BasicLocalStepper<Real>::measure(Batch batch) {
   const double loss = objective_->loss_and_gradient(replica_.params, batch, gradient_);
-  if (!std::isfinite(loss)) return not_finite(fmt::format("the loss is {}", loss).c_str());
+  if (!std::isfinite(loss)) return not_finite(fmt::format("the loss is {}", without_nan_sign(loss)).c_str());
   const std::size_t bad = kernels::first_nonfinite<Real>(gradient_);
   if (bad != gradient_.size()) {
-    return not_finite(fmt::format("gradient element {} is {}", bad, gradient_[bad]).c_str());
+    return not_finite(fmt::format("gradient element {} is {}", bad,
+                                  without_nan_sign(static_cast<double>(gradient_[bad])))
+                          .c_str());
   }
   return loss;
 }

@@ -71,6 +71,9 @@ std::string this_place() {
 Result<std::string> take_part(Runtime& runtime, const NodeOptions& options) {
   if (auto joined = join_when_it_listens(runtime, options); !joined) return fail(joined.error());
   auto averager = runtime.find<Averager>(kAveragerName, options.deadline);
+  if (!averager && runtime.peers().empty())
+    return fail(ErrorCode::kUnavailable,
+                options.address + ": the connection ended before a training run was found there");
   if (!averager && averager.error().code == ErrorCode::kTimeout)
     return fail(ErrorCode::kTimeout,
                 fmt::format("{}: found a Muster node there, but no training run within {:g} s",

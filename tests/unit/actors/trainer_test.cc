@@ -1,13 +1,18 @@
 // Whole runs in one process, with small objectives.
 
 #include <muster/optim/objectives.h>
+#include <muster/training/record.h>
 #include <muster/training/train.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <mutex>
 
@@ -163,9 +168,46 @@ TEST_F(TrainerTest, NanInAGradientStopsTheRunNamingWorkerAndStep) {
   });
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.rounds, 1U);  // step 6 lies in round 2
-  EXPECT_THAT(result.error->message,
-              testing::StartsWith("worker 2 (this process) in round 2: local step 6: "));
+  EXPECT_EQ(result.error->message,
+            "worker 2 (this process) in round 2: local step 6: gradient element 1 is nan");
   EXPECT_EQ(result.parameters.size(), 3U);
+}
+
+TEST_F(TrainerTest, NanInAGradientKeepsTheRecordOfTheRoundsBefore) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("muster-nan-" + std::to_string(::getpid()));
+  config.record = folder.string();
+  config.scaling = {.rule = optim::ScalingRule::kIdentity, .estimator = std::nullopt};
+  const TrainResult result = run([](const Seat& seat) {
+    return WorkerTask{std::make_shared<FailingObjective>(3, seat.worker == 0 ? 10 : 0), {}};
+  });
+  const std::string message =
+      "worker 0 (this process) in round 3: local step 10: gradient element 1 is nan";
+  EXPECT_EQ(result.error->message, message);
+  EXPECT_EQ(result.record, folder.string());
+  const auto record = read_record(folder.string());
+  ASSERT_TRUE(record) << record.error().message;
+  EXPECT_EQ(params_sha256(record->parameters), result.params_sha256);
+  std::ifstream rounds(folder / "rounds.jsonl");
+  int lines = 0;
+  for (std::string line; std::getline(rounds, line);) ++lines;
+  EXPECT_EQ(lines, 2);
+  std::ifstream summary(folder / "summary.json");
+  std::string text;
+  std::getline(summary, text);
+  EXPECT_THAT(text, testing::StartsWith("{\"reason\":\"failed\",\"error\":\"invalid: " + message +
+                                        "\",\"test_accuracy\":null,"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(TrainerTest, NothingTrainedGivesNoParameters) {
+  config.scaling = {.rule = optim::ScalingRule::kIdentity, .estimator = std::nullopt};
+  const TrainResult result = run([](const Seat&) {
+    return WorkerTask{std::make_shared<FailingObjective>(3, 1), {}};
+  });
+  EXPECT_FALSE(result.ok());
+  EXPECT_TRUE(result.parameters.empty());
+  EXPECT_EQ(result.params_sha256, "");
 }
 
 TEST_F(TrainerTest, ObjectiveOfAnotherDimensionIsNamed) {

@@ -26,10 +26,25 @@ TEST(SummaryTest, EndsWithTheRecord) {
   EXPECT_THAT(table, testing::EndsWith("record        runs/x\n"));
 }
 
-TEST(SummaryTest, FailureShowsItsError) {
+TEST(SummaryTest, WhatWasNotMeasuredIsLeftOut) {
   training::TrainResult r;
-  r.error = Error{ErrorCode::kUnavailable, "no worker is left", {}};
-  EXPECT_THAT(summary_table(r), HasSubstr("error         no worker is left\n"));
+  r.error = Error{ErrorCode::kTimeout, "nobody joined", {}};
+  r.record = "runs/x";
+  EXPECT_EQ(summary_table(r),
+            "ended         failed\n"
+            "rounds        0\n"
+            "samples       0\n"
+            "wall          0.00 s (compute 0.00 s, sync 0.00 s; evaluation 0.00 s beside)\n"
+            "sent          0 B of arrays, both ways\n"
+            "workers lost  0\n"
+            "record        runs/x\n");
+}
+
+TEST(SummaryTest, WireBytesAreShownWhereThereWereAny) {
+  training::TrainResult r;
+  r.wire_bytes_sent = 1500;
+  r.wire_bytes_received = 20;
+  EXPECT_THAT(summary_table(r), HasSubstr("on the wire   1.50 kB written, 20 B read\n"));
 }
 
 }  // namespace
