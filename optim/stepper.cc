@@ -109,7 +109,8 @@ double without_nan_sign(double value) {
 template <class Real>
 Result<double> BasicLocalStepper<Real>::measure(Batch batch) {
   const double loss = objective_->loss_and_gradient(replica_.params, batch, gradient_);
-  if (!std::isfinite(loss)) return not_finite(fmt::format("the loss is {}", without_nan_sign(loss)).c_str());
+  if (!std::isfinite(loss))
+    return not_finite(fmt::format("the loss is {}", without_nan_sign(loss)).c_str());
   const std::size_t bad = kernels::first_nonfinite<Real>(gradient_);
   if (bad != gradient_.size()) {
     return not_finite(fmt::format("gradient element {} is {}", bad,

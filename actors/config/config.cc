@@ -124,8 +124,8 @@ std::string unknown_field(const std::string& path, bool is_table) {
   for (const Field& field : fields())
     if (nearest.empty() && !is_table && ("." + field.path).ends_with(last)) nearest = field.path;
   const char* quotes = is_table ? "[]" : "\"\"";
-  std::string out = fmt::format("unknown {} {}{}{}", is_table ? "table" : "field", quotes[0], path,
-                                quotes[1]);
+  std::string out =
+      fmt::format("unknown {} {}{}{}", is_table ? "table" : "field", quotes[0], path, quotes[1]);
   if (nearest.empty()) return out + "; `muster train --dry-run` prints all that there are";
   return out + fmt::format("; did you mean {}{}{}?", quotes[0], nearest, quotes[1]);
 }

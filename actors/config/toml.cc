@@ -93,7 +93,8 @@ class Reader {
     if (known_table)
       return fail(ErrorCode::kInvalid, place(file_, node.source()) + path + " = " +
                                            node_text(node) + ": expected a table");
-    return fail(ErrorCode::kInvalid, place(file_, key.source()) + unknown_field(path, table != nullptr));
+    return fail(ErrorCode::kInvalid,
+                place(file_, key.source()) + unknown_field(path, table != nullptr));
   }
 
   const std::string& file_;

@@ -63,9 +63,10 @@ class DatasetSource {
     for (const char* suffix : {"-images-idx3-ubyte", "-labels-idx1-ubyte"}) {
       const std::string name = prefix + suffix;
       if (fs::exists(file(name), ignored)) continue;
-      throw Exception(Error{
-          ErrorCode::kNotFound,
-          what + ": expected " + name + " or " + name + ".gz in this folder, found neither", {}});
+      throw Exception(
+          Error{ErrorCode::kNotFound,
+                what + ": expected " + name + " or " + name + ".gz in this folder, found neither",
+                {}});
     }
   }
 

@@ -75,10 +75,10 @@ Result<std::string> take_part(Runtime& runtime, const NodeOptions& options) {
     return fail(ErrorCode::kUnavailable,
                 options.address + ": the connection ended before a training run was found there");
   if (!averager && averager.error().code == ErrorCode::kTimeout)
-    return fail(ErrorCode::kTimeout,
-                fmt::format("{}: found a Muster node there, but no training run within {:g} s",
-                            options.address,
-                            std::chrono::duration<double>(options.deadline).count()));
+    return fail(
+        ErrorCode::kTimeout,
+        fmt::format("{}: found a Muster node there, but no training run within {:g} s",
+                    options.address, std::chrono::duration<double>(options.deadline).count()));
   if (!averager) return fail(averager.error());
   auto config = ask_config(*averager, options.deadline);
   if (!config) return fail(config.error());

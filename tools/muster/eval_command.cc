@@ -29,8 +29,8 @@ int evaluate(const EvalOptions& options) {
   const optim::Evaluation& found = *measured;
   const std::string accuracy = found.accuracy ? fmt::format("{}", *found.accuracy) : "null";
   if (options.json)
-    fmt::print("{{\"test_accuracy\":{},\"test_loss\":{},\"samples\":{},\"error\":null}}\n", accuracy,
-               found.loss, found.samples);
+    fmt::print("{{\"test_accuracy\":{},\"test_loss\":{},\"samples\":{},\"error\":null}}\n",
+               accuracy, found.loss, found.samples);
   else
     fmt::print("test accuracy {}\ntest loss     {:.6f}\nsamples       {}\n", accuracy, found.loss,
                found.samples);
@@ -43,9 +43,7 @@ void add_eval_command(CLI::App& app, Action& action) {
   auto options = std::make_shared<EvalOptions>();
   CLI::App* command = app.add_subcommand("eval", "Measure the parameters of a run's record");
   command->group("Commands");
-  command->add_option("RECORD", options->record, "the record's folder")
-      ->required()
-      ->type_name("");
+  command->add_option("RECORD", options->record, "the record's folder")->required()->type_name("");
   command->add_option("--data", options->data, "folder of the IDX files, if not the run's")
       ->type_name("PATH");
   command->add_flag("--json", options->json, "print one JSON object");

@@ -68,8 +68,9 @@ void add_node_command(CLI::App& app, Action& action) {
   command->add_option("--join", options->join, "where `muster train --listen` waits")
       ->required()
       ->type_name("HOST:PORT");
-  command->add_option("--token-file", options->token_file,
-                      "file with the cluster's secret; needed off loopback")
+  command
+      ->add_option("--token-file", options->token_file,
+                   "file with the cluster's secret; needed off loopback")
       ->type_name("PATH");
   command->add_option("--data", options->data, "folder of the IDX files, if not the run's")
       ->type_name("PATH");

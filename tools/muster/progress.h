@@ -63,7 +63,8 @@ class ProgressPrinter final : public training::ProgressSink {
   void on_start(const training::RunStart& start) override;
   void on_round(const training::RoundReport& report) override;
   void on_lost(const training::LostWorker& lost) override;
-  /// A whole line that stays, between redraws. The cause of a loss is not said again right after it.
+  /// A whole line that stays, between redraws. The cause of a loss is not said again right after
+  /// it.
   void note(const std::string& line);
   /// Ends the redrawn line.
   void finish();

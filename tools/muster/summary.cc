@@ -23,8 +23,8 @@ std::string summary_table(const training::TrainResult& r) {
     row("rate", count_text(static_cast<double>(r.samples) / r.wall_s) + " samples/s");
   row("sent", bytes_text(r.bytes_sent) + " of arrays, both ways");
   if (r.wire_bytes_sent + r.wire_bytes_received != 0)
-    row("on the wire", bytes_text(r.wire_bytes_sent) + " written, " +
-                           bytes_text(r.wire_bytes_received) + " read");
+    row("on the wire",
+        bytes_text(r.wire_bytes_sent) + " written, " + bytes_text(r.wire_bytes_received) + " read");
   row("workers lost", fmt::format("{}", r.lost.size()));
   for (const auto& lost : r.lost)
     row("", fmt::format("worker {} ({}) {} in round {} after {:.1f} s: {}", lost.worker, lost.place,

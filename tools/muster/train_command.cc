@@ -105,6 +105,9 @@ class BeginWatch final : public training::ProgressSink {
 Error early_exit(const ChildExit& exit) {
   std::string words = exit.last_words;
   while (!words.empty() && words.back() == '\n') words.pop_back();
+  words.erase(0, words.rfind('\n') + 1);  // the cause comes last
+  if (constexpr std::string_view kPrefix = "muster: "; words.starts_with(kPrefix))
+    words.erase(0, kPrefix.size());
   return Error{ErrorCode::kUnavailable,
                fmt::format("worker process {} ended before the run began, {}{}{}", exit.pid,
                            exit.describe(), words.empty() ? "" : ": ", words),

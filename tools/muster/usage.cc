@@ -17,7 +17,8 @@ using Words = std::vector<std::string>;
 
 /// "local.steps" and "local_steps" as a flag would have it, "local-steps".
 std::string as_flag(std::string text) {
-  std::ranges::replace_if(text, [](char c) { return c == '.' || c == '_'; }, '-');
+  std::ranges::replace_if(
+      text, [](char c) { return c == '.' || c == '_'; }, '-');
   return text;
 }
 
@@ -43,9 +44,11 @@ std::string unknown_flag(const CLI::App& command, const std::string& found) {
   const std::string flag = found.substr(0, found.find('='));
   const auto known = spellings(command);
   const auto keys = std::views::keys(known);
-  const std::string typed = as_flag(flag.substr(std::min(flag.find_first_not_of('-'), flag.size())));
-  const std::string nearest =
-      known.contains(typed) ? typed : training::nearest_word(typed, Words(keys.begin(), keys.end()));
+  const std::string typed =
+      as_flag(flag.substr(std::min(flag.find_first_not_of('-'), flag.size())));
+  const std::string nearest = known.contains(typed)
+                                  ? typed
+                                  : training::nearest_word(typed, Words(keys.begin(), keys.end()));
   if (!nearest.empty())
     return fmt::format("unknown flag {}; did you mean {}?", flag, known.at(nearest));
   return fmt::format("unknown flag {}; `{} --help` lists those there are", flag,

@@ -158,8 +158,7 @@ std::vector<std::string> ToolTest::job(const std::string& record,
   std::vector<std::string> out{"train",    "--data",     folder.string(),    "--hidden", "16",
                                "--batch",  "16",         "--local-steps",    "5",        "--json",
                                "--record", path(record), "--evaluate-every", "5"};
-  if (std::ranges::find(more, "--rounds") == more.end())
-    out.insert(out.end(), {"--rounds", "60"});
+  if (std::ranges::find(more, "--rounds") == more.end()) out.insert(out.end(), {"--rounds", "60"});
   out.insert(out.end(), more.begin(), more.end());
   return out;
 }

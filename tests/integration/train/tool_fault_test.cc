@@ -109,8 +109,9 @@ TEST_F(ToolFaultTest, StoppedWorkerProcessIsDroppedForWantOfHeartbeats) {
   EXPECT_EQ(tool.wait(), 130) << tool.words();
   EXPECT_EQ(lost(tool.result(), children[0]),
             (json{{"reason", "died"},
-                  {"cause", "the connection with node ID ended: no heartbeat from "
-                            "127.0.0.1:PORT for 4.0 s"}}));
+                  {"cause",
+                   "the connection with node ID ended: no heartbeat from "
+                   "127.0.0.1:PORT for 4.0 s"}}));
   expect_recorded(tool, "r");
 }
 
@@ -151,8 +152,7 @@ TEST_F(ToolFaultTest, GradientThatIsNotANumberStopsTheRunAndKeepsTheRecord) {
   Tool tool(job("r", {"--workers", "1", "--scaling", "identity", "--step-size", "1e30",
                       "--schedule", "constant", "--evaluate-every", "1"}));
   EXPECT_EQ(tool.wait(), 1);
-  const std::string error =
-      "worker 0 (this process) in round 1: local step 2: the loss is nan";
+  const std::string error = "worker 0 (this process) in round 1: local step 2: the loss is nan";
   EXPECT_EQ(tool.last_words(), "muster: " + error);
   EXPECT_EQ(tool.result()["error"], "invalid: " + error);
   EXPECT_EQ(tool.result()["rounds"], 0);

@@ -52,8 +52,9 @@ class ToolInputTest : public ToolTest {
 // The command line.
 
 TEST_F(ToolInputTest, CommandThatIsUnknownOrLacks) {
-  expect_refused({}, "expected a command, one of train, node, eval, found none; `muster --help` "
-                     "tells more");
+  expect_refused({},
+                 "expected a command, one of train, node, eval, found none; `muster --help` "
+                 "tells more");
   expect_refused({"trian"}, "unknown command \"trian\"; did you mean \"train\"?");
   expect_refused({"serve"}, "unknown command \"serve\"; expected one of train, node, eval");
   expect_refused({"--verison"}, "unknown flag --verison; did you mean --version?");
@@ -71,8 +72,7 @@ TEST_F(ToolInputTest, FlagThatIsUnknown) {
 
 TEST_F(ToolInputTest, ValueThatLacksOrDoesNotFit) {
   expect_refused({"train", "--rounds"}, "--rounds: expected a value, found the end of the line");
-  expect_refused({"train", "--rounds", "--seed", "3"},
-                 "--rounds: expected a value, found --seed");
+  expect_refused({"train", "--rounds", "--seed", "3"}, "--rounds: expected a value, found --seed");
   expect_refused({"train", "--local-steps", "0"},
                  "--local-steps 0: expected an integer from 1 to 1000000");
   expect_refused({"train", "--momentum", "x"}, "--momentum x: expected a number in [0, 1)");
@@ -83,8 +83,9 @@ TEST_F(ToolInputTest, ValueThatLacksOrDoesNotFit) {
 }
 
 TEST_F(ToolInputTest, ArgumentThatLacksOrIsTooMany) {
-  expect_refused({"node"}, "`muster node` needs --join HOST:PORT: where `muster train --listen` "
-                           "waits");
+  expect_refused({"node"},
+                 "`muster node` needs --join HOST:PORT: where `muster train --listen` "
+                 "waits");
   expect_refused({"eval"}, "`muster eval` needs RECORD: the record's folder");
   expect_refused({"train", "a.toml", "b.toml"},
                  "unexpected argument \"b.toml\"; `muster train --help` says what is expected");
@@ -164,7 +165,9 @@ TEST_F(ToolInputTest, DataFileThatIsTruncated) {
 }
 
 TEST_F(ToolInputTest, DataFileOfAnotherMagic) {
-  patch("t10k-images-idx3-ubyte", 0, "\x7F" "ELF");
+  patch("t10k-images-idx3-ubyte", 0,
+        "\x7F"
+        "ELF");
   expect_run_refused({}, "corrupt",
                      "DIR/t10k-images-idx3-ubyte: wrong magic: found 0x7f454c46, expected "
                      "0x00000803");
@@ -223,14 +226,14 @@ TEST_F(ToolInputTest, TokensThatDiffer) {
   expect_refused({"node", "--join", address, "--token-file", write("b", "two")},
                  "127.0.0.1:PORT refused the connection: authentication failed: the tokens differ");
   expect_refused({"node", "--join", address},
-                 "127.0.0.1:PORT asks for a token, this node has none");
+                 "127.0.0.1:PORT refused the connection: a token is needed: none was given");
 }
 
 TEST_F(ToolInputTest, AddressThatDoesNotParse) {
   expect_run_refused({"--listen", "here"}, "invalid",
                      "--listen here: expected HOST:PORT or nothing");
   expect_refused({"node", "--join", "here"},
-                 "address \"here\": expected HOST:PORT, for example 127.0.0.1:7077 or [::1]:7077");
+                 "address \"here\": expected HOST:PORT, for example 127.0.0.1:PORT or [::1]:7077");
 }
 
 TEST_F(ToolInputTest, PortInUse) {

@@ -118,7 +118,8 @@ TEST_F(RecordTest, NoTemporaryFileIsLeft) {
 TEST_F(RecordTest, MissingRecordNamesTheFile) {
   const auto record = read_record("/nowhere");
   ASSERT_FALSE(record);
-  EXPECT_EQ(record.error().message, "/nowhere/config.toml: cannot be read");
+  EXPECT_EQ(record.error().message,
+            "/nowhere/config.toml: cannot be read: No such file or directory");
 }
 
 }  // namespace

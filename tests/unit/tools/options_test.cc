@@ -79,7 +79,8 @@ TEST_F(OptionsTest, EmptyOrMissingTokenFileIsRefused) {
   write("\n");
   EXPECT_EQ(read_token(file).error().message,
             "--token-file " + file + ": its first line is empty; expected a secret");
-  EXPECT_EQ(read_token("/nowhere/token").error().message, "--token-file /nowhere/token: cannot be read: No such file or directory");
+  EXPECT_EQ(read_token("/nowhere/token").error().message,
+            "--token-file /nowhere/token: cannot be read: No such file or directory");
 }
 
 }  // namespace

@@ -70,5 +70,23 @@ TEST(ProgressMeterTest, SumsUpAndEstimatesTheRest) {
   EXPECT_DOUBLE_EQ(p.seconds_left.value(), 16);
 }
 
+TEST(ProgressPrinterTest, CauseOfALossIsNotSaidAgainRightAfterIt) {
+  std::FILE* out = std::tmpfile();
+  ASSERT_NE(out, nullptr);
+  ProgressPrinter printer({.out = out, .clock = &steady_clock()});
+  const training::LostWorker lost{1, "pid 7 on host", 3, 0.5, training::LossReason::kDied, "gone"};
+  printer.note("gone");
+  printer.on_lost(lost);
+  printer.on_lost(lost);
+  std::rewind(out);
+  char text[256] = {};
+  const std::size_t size = std::fread(text, 1, sizeof text, out);
+  EXPECT_EQ(std::string(text, size),
+            "gone\n"
+            "worker 1 (pid 7 on host) died in round 3\n"
+            "worker 1 (pid 7 on host) died in round 3: gone\n");
+  std::fclose(out);
+}
+
 }  // namespace
 }  // namespace muster::tool
