@@ -89,10 +89,10 @@ const LinkOptions& SimNetworkState::link(const std::string& a, const std::string
   return found == links.end() ? default_link : found->second;
 }
 
-Duration SimNetworkState::draw_latency(const LinkOptions& l) {
-  const auto spread = (l.latency_max - l.latency_min).count();
-  if (spread <= 0) return l.latency_min;
-  return l.latency_min +
+Duration SimNetworkState::draw_between(Duration least, Duration most) {
+  const auto spread = (most - least).count();
+  if (spread <= 0) return least;
+  return least +
          Duration(static_cast<Duration::rep>(random.below(static_cast<std::uint64_t>(spread) + 1)));
 }
 
@@ -120,7 +120,8 @@ void SimNetworkState::connect(const std::shared_ptr<SimNode>& from, const std::s
                               std::function<void(Result<std::unique_ptr<ByteStream>>)> done) {
   const std::string to = address.substr(0, address.rfind(':'));
   const LinkOptions& l = link(from->name, to);
-  const Duration there = draw_latency(l), back = draw_latency(l);
+  const Duration there = draw_between(l.latency_min, l.latency_max),
+                 back = draw_between(l.latency_min, l.latency_max);
   const std::string own = from->name + ":" + std::to_string(++from->last_port);
   const TimePoint now = timers.clock().now();
   const auto arrive = [self = shared_from_this(), from, to, address, own, back,

@@ -87,7 +87,7 @@ struct SimNetworkState : std::enable_shared_from_this<SimNetworkState> {
   bool partitioned(const std::string& a, const std::string& b) const {
     return partitions.contains(pair(a, b));
   }
-  Duration draw_latency(const LinkOptions& link);
+  Duration draw_between(Duration least, Duration most);
   // True with this probability.
   bool chance(double probability) { return probability > 0 && random.uniform() < probability; }
   // All of `n`, or a random part of at least 1.

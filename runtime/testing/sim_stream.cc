@@ -93,7 +93,7 @@ void SimNetworkState::send(const std::shared_ptr<SimConnection>& c, int from,
                            std::vector<std::byte> bytes) {
   SimEnd& to = c->ends[1 - from];
   const LinkOptions& l = link(c->ends[from].node->name, to.node->name);
-  Duration travel = draw_latency(l);
+  Duration travel = draw_between(l.latency_min, l.latency_max);
   TimePoint start = timers.clock().now();
   if (l.bytes_per_second > 0) {
     // The wire is busy with what was sent before.
@@ -101,6 +101,10 @@ void SimNetworkState::send(const std::shared_ptr<SimConnection>& c, int from,
     const auto busy = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
     start = std::max(start, to.last_arrival - std::min(travel, l.latency_max));
     travel += busy;
+  }
+  if (chance(l.reorder_probability)) {
+    note("reorder " + c->ends[from].address + " -> " + to.address);
+    travel += draw_between(Duration(1), l.reorder_delay);
   }
   to.last_arrival = std::max(to.last_arrival, start + travel);
   to.flying += bytes.size();

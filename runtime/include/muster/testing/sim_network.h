@@ -27,9 +27,15 @@ struct LinkOptions {
   double partial_probability = 0.1;
   /// Each write cuts its connection with this probability; both ends see kUnavailable.
   double loss_probability = 0;
+  /// The fault "reorder": with this probability a write, and all that follows it on its connection,
+  /// arrives up to reorder_delay later than it would, so that what other connections wrote after it
+  /// overtakes it. Within a connection the order stays. Traced.
+  double reorder_probability = 0;
+  Duration reorder_delay = 20ms;
 };
 
-/// One thing that happened, in order: "12.345ms connect a -> b:1", "... lost a -> b:1".
+/// One thing that happened, in order: "connect a:50001 -> b:1", "lost a:50001 -> b:1",
+/// "reorder a:50001 -> b:1".
 struct SimEvent {
   TimePoint when;
   std::string what;
