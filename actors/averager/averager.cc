@@ -29,6 +29,7 @@ AveragerPolicy::Options policy_options(const TrainConfig& config, const GlobalMo
   options.time_limit = duration_of(config.stop.time_limit_s);
   options.round_deadline = duration_of(config.round.deadline_s);
   options.join_deadline = duration_of(config.network.join_deadline_s);
+  options.evaluation_deadline = duration_of(config.round.evaluation_deadline_s);
   options.evaluate_every = config.round.evaluate_every;
   return options;
 }
@@ -46,6 +47,7 @@ Averager::Averager(Setup setup)
 
 void Averager::start() {
   started_ = this_actor::now();
+  watch_evaluator();
   handle(event::Start{});
 }
 
@@ -92,6 +94,7 @@ void Averager::evaluated(EvaluationReport report) {
     result_.test_accuracy = report.accuracy;
   }
   log_.evaluated(report);
+  if (auto timer = evaluation_timers_.extract(report.round)) timer.mapped().cancel();
   handle(event::Evaluated{report.round, report.accuracy});
 }
 
@@ -111,6 +114,10 @@ void Averager::join_deadline() {
 }
 void Averager::round_deadline(std::uint64_t round) {
   handle(event::RoundDeadline{round});
+}
+
+void Averager::evaluation_deadline(std::uint64_t round) {
+  handle(event::EvaluationDeadline{round});
 }
 
 AveragerReason Averager::handle(const AveragerEvent& event) {
@@ -142,8 +149,17 @@ void Averager::watch(std::uint64_t worker) {
         // The place may have gone to another worker while the run was gathering.
         const Member& member = members_[worker];
         if (!member.handle.valid() || member.handle.id() != id) return;
-        this->handle(event::Lost{worker, down ? down->cause.message : down.error().message});
+        this->handle(event::Lost{worker, down ? down->cause.message : down.error().message,
+                                 down && down->reason == DownReason::kCrashed});
       });
+}
+
+void Averager::watch_evaluator() {
+  evaluator_gone_ = this_actor::runtime().monitor(setup_.evaluator).then([this](Result<Down> down) {
+    Error cause = down ? down->cause : down.error();
+    cause.message = "the evaluator is gone: " + cause.message;
+    handle(event::Aborted{std::move(cause)});
+  });
 }
 
 void Averager::perform(const action::ArmJoinDeadline&) {
@@ -153,6 +169,7 @@ void Averager::perform(const action::ArmJoinDeadline&) {
 
 void Averager::perform(const action::Begin&) {
   join_timer_.cancel();
+  begun_ = true;
   result_.join_s = seconds_since(started_);
   started_ = this_actor::now();
   if (setup_.sink == nullptr) return;
@@ -202,6 +219,8 @@ void Averager::perform(const action::Evaluate& a) {
   log_.await_evaluation(a.round);
   setup_.evaluator.send<&Evaluator::evaluate>(this_actor::handle<Averager>(), a.round,
                                               model_.params());
+  evaluation_timers_[a.round] = this_actor::send_after<&Averager::evaluation_deadline>(
+      duration_of(setup_.config.round.evaluation_deadline_s), a.round);
 }
 
 void Averager::perform(const action::Drop& a) {
@@ -225,8 +244,9 @@ void Averager::perform(const action::Fail& a) {
 Task<void> Averager::close_run() {
   round_timer_.cancel();
   join_timer_.cancel();
+  for (auto& [round, timer] : evaluation_timers_) timer.cancel();
   log_.flush();
-  result_.wall_s = seconds_since(started_);
+  (begun_ ? result_.wall_s : result_.join_s) = seconds_since(started_);
   result_.parameters = model_.params();
   result_.params_sha256 = params_sha256(model_.params());
   result_.lost = policy_.lost();

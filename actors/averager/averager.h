@@ -12,6 +12,7 @@
 #include <muster/training/report.h>
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +56,7 @@ class Averager {
   // From itself.
   void join_deadline();
   void round_deadline(std::uint64_t round);
+  void evaluation_deadline(std::uint64_t round);
   Task<void> close_run();
 
  private:
@@ -70,6 +72,7 @@ class Averager {
   void perform(const action::Fail& a);
   double seconds_since(TimePoint start) const;
   void watch(std::uint64_t worker);
+  void watch_evaluator();
 
   struct Member {
     Handle<Worker> handle;
@@ -86,6 +89,9 @@ class Averager {
   Handle<Worker> joining_;  // asks for a place right now
   ScheduledSend join_timer_;
   ScheduledSend round_timer_;
+  std::map<std::uint64_t, ScheduledSend> evaluation_timers_;  // by round
+  Future<void> evaluator_gone_;
+  bool begun_ = false;
   TimePoint started_{};  // the actor's start, then the first round's opening
   TimePoint opened_{};   // the open round
   std::uint64_t order_bytes_ = 0;
@@ -93,6 +99,7 @@ class Averager {
 };
 
 MUSTER_ACTOR(Averager, start, enlist, join, ready, contribute, failed, evaluated, failed_evaluation,
-             stop_after_round, abort, join_deadline, round_deadline, close_run);
+             stop_after_round, abort, join_deadline, round_deadline, evaluation_deadline,
+             close_run);
 
 }  // namespace muster::training

@@ -18,6 +18,8 @@ void Evaluator::evaluate(Handle<Averager> averager, std::uint64_t round, Array<f
       report.loss = found->loss;
       report.accuracy = found->accuracy;
     }
+  } catch (const CheckFailure&) {
+    throw;
   } catch (...) {
     averager.send<&Averager::failed_evaluation>(error_from_current_exception());
     return;

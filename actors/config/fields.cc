@@ -421,6 +421,10 @@ void add_round_fields(std::vector<Field>& out) {
   out.push_back(integer(
       {"round.evaluate_every", "--evaluate-every", "rounds between evaluations on the test set"}, 1,
       kManySteps, [](auto& c) -> auto& { return c.round.evaluate_every; }));
+  out.push_back(real(
+      {"round.evaluation_deadline_s", "--evaluation-deadline",
+       "seconds after which an evaluation without a result fails the run"},
+      {0, 86400, true}, [](auto& c) -> auto& { return c.round.evaluation_deadline_s; }));
   out.push_back(integer(
       {"stop.rounds", "--rounds", "end after so many rounds; 0: no limit"}, 0, kManySteps,
       [](auto& c) -> auto& { return c.stop.rounds; }));

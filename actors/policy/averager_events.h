@@ -32,10 +32,11 @@ struct Contributed {
   std::uint64_t round = 0;
   bool fits = true;
 };
-/// A worker's actor, process or connection ended.
+/// A worker's actor, process or connection ended. `crashed`: a check failed in its handler.
 struct Lost {
   std::uint64_t worker = 0;
   std::string cause;
+  bool crashed = false;
 };
 /// A worker reports that it cannot go on. `step` counts its local steps from 1; 0: before them.
 struct Failed {
@@ -51,6 +52,9 @@ struct Evaluated {
   std::uint64_t round = 0;
   std::optional<double> accuracy;
 };
+struct EvaluationDeadline {
+  std::uint64_t round = 0;
+};
 struct StopRequested {};
 struct Aborted {
   Error error;
@@ -59,7 +63,7 @@ struct Aborted {
 using AveragerEvent =
     std::variant<event::Start, event::Join, event::Ready, event::Contributed, event::Lost,
                  event::Failed, event::JoinDeadline, event::RoundDeadline, event::Evaluated,
-                 event::StopRequested, event::Aborted>;
+                 event::EvaluationDeadline, event::StopRequested, event::Aborted>;
 
 namespace action {
 /// The worker got this place: tell it, so that it prepares.
@@ -86,6 +90,7 @@ struct Close {
   std::vector<std::uint64_t> workers;
   friend bool operator==(const Close&, const Close&) = default;
 };
+/// Have the committed parameters evaluated and arm the deadline.
 struct Evaluate {
   std::uint64_t round = 0;
   friend bool operator==(const Evaluate&, const Evaluate&) = default;

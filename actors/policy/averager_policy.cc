@@ -145,6 +145,13 @@ AveragerReason AveragerPolicy::on(const event::Contributed& e) {
 AveragerReason AveragerPolicy::on(const event::Lost& e) {
   if (!has_place(e.worker)) return AveragerReason::kNotLive;
   if (phase_ == Phase::kGathering) {
+    // A bug in the making of the objective strikes whoever takes the place.
+    if (e.crashed) {
+      fail(ErrorCode::kFailed,
+           fmt::format("{} crashed before the first round: {}", name(e.worker), e.cause));
+      return AveragerReason::kAccepted;
+    }
+    lost_gathering_ = fmt::format("{} had joined and was lost: {}", name(e.worker), e.cause);
     seats_[e.worker] = SeatState{};
     return AveragerReason::kAccepted;
   }
@@ -168,6 +175,7 @@ AveragerReason AveragerPolicy::on(const event::JoinDeadline&) {
   std::string text = fmt::format("{} of {} workers joined within {:g} s", joined(), seats_.size(),
                                  seconds(options_.join_deadline));
   if (ready < joined()) text += fmt::format(", and {} of them had their data ready", ready);
+  if (!lost_gathering_.empty()) text += "; " + lost_gathering_;
   fail(ErrorCode::kTimeout, std::move(text));
   return AveragerReason::kAccepted;
 }
@@ -185,17 +193,23 @@ AveragerReason AveragerPolicy::on(const event::RoundDeadline& e) {
 }
 
 AveragerReason AveragerPolicy::on(const event::Evaluated& e) {
-  if (evaluations_pending_ == 0) return AveragerReason::kIgnored;
-  --evaluations_pending_;
+  if (std::erase(evaluations_pending_, e.round) == 0) return AveragerReason::kIgnored;
   if (options_.target_accuracy > 0 && e.accuracy && *e.accuracy >= options_.target_accuracy)
     target_reached_ = true;
-  if (phase_ == Phase::kLastEvaluation && evaluations_pending_ == 0) {
+  if (phase_ == Phase::kLastEvaluation && evaluations_pending_.empty()) {
     phase_ = Phase::kEnded;
     if (target_reached_ && stop_reason_ == StopReason::kRounds) stop_reason_ = StopReason::kTarget;
     actions_.emplace_back(action::Finish{stop_reason_});
   } else if (phase_ == Phase::kHeld && !must_hold()) {
     after_close();
   }
+  return AveragerReason::kAccepted;
+}
+
+AveragerReason AveragerPolicy::on(const event::EvaluationDeadline& e) {
+  if (std::ranges::count(evaluations_pending_, e.round) == 0) return AveragerReason::kIgnored;
+  fail(ErrorCode::kTimeout, fmt::format("the evaluation of round {} gave no result within {:g} s",
+                                        e.round, seconds(options_.evaluation_deadline)));
   return AveragerReason::kAccepted;
 }
 
@@ -247,18 +261,22 @@ void AveragerPolicy::close() {
   actions_.emplace_back(action::Close{round_, live()});
   committed_ = round_;
   if (round_ > 0 && round_ % options_.evaluate_every == 0) {
-    last_evaluated_ = round_;
-    ++evaluations_pending_;
-    actions_.emplace_back(action::Evaluate{round_});
+    evaluate(round_);
   }
   phase_ = Phase::kHeld;
   if (!must_hold()) after_close();
 }
 
+void AveragerPolicy::evaluate(std::uint64_t round) {
+  last_evaluated_ = round;
+  evaluations_pending_.push_back(round);
+  actions_.emplace_back(action::Evaluate{round});
+}
+
 /// An evaluation that can end the run is awaited; others only bound how many are under way.
 bool AveragerPolicy::must_hold() const {
   const bool await_each = options_.target_accuracy > 0 && options_.await_target;
-  return evaluations_pending_ >= (await_each ? 1 : kEvaluationsPendingMax);
+  return evaluations_pending_.size() >= (await_each ? 1 : kEvaluationsPendingMax);
 }
 
 void AveragerPolicy::after_close() {
@@ -274,12 +292,8 @@ void AveragerPolicy::after_close() {
 void AveragerPolicy::finish_after_last_evaluation(StopReason reason) {
   stop_reason_ = reason;
   phase_ = Phase::kLastEvaluation;
-  if (last_evaluated_ != committed_) {
-    last_evaluated_ = committed_;
-    ++evaluations_pending_;
-    actions_.emplace_back(action::Evaluate{committed_});
-  }
-  if (evaluations_pending_ > 0) return;
+  if (last_evaluated_ != committed_) evaluate(committed_);
+  if (!evaluations_pending_.empty()) return;
   phase_ = Phase::kEnded;
   actions_.emplace_back(action::Finish{stop_reason_});
 }

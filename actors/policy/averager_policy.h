@@ -10,6 +10,7 @@
 // 2. A round closes when every live worker is in, or at its deadline, when the silent are dropped.
 // 3. Contributors of a closed round are listed in ascending order, whatever the order of arrival.
 // 4. Exactly one of Finish and Fail ends the run; nothing follows it.
+// 5. Whatever is awaited has a deadline: joining, a round, an evaluation.
 
 #include "actors/policy/averager_events.h"
 
@@ -34,7 +35,7 @@ enum class AveragerReason : std::uint8_t {
   kFull,       // all places are taken
   kStarted,    // the run has begun without it
   kEnded,      // the run is over
-  kIgnored,    // a deadline that no longer matters
+  kIgnored,    // a deadline or an evaluation that no longer matters
 };
 std::string_view to_string(AveragerReason) noexcept;
 
@@ -50,6 +51,7 @@ class AveragerPolicy {
     Duration time_limit{0};      // 0: none
     Duration round_deadline = 10s;
     Duration join_deadline = 30s;
+    Duration evaluation_deadline = 300s;
     std::uint64_t evaluate_every = 1;
   };
   struct Step {
@@ -87,6 +89,7 @@ class AveragerPolicy {
   AveragerReason on(const event::JoinDeadline&);
   AveragerReason on(const event::RoundDeadline& e);
   AveragerReason on(const event::Evaluated& e);
+  AveragerReason on(const event::EvaluationDeadline& e);
   AveragerReason on(const event::StopRequested&);
   AveragerReason on(const event::Aborted& e);
 
@@ -97,6 +100,7 @@ class AveragerPolicy {
   bool failed_for_want_of_workers();
   void close_if_complete();
   void close();
+  void evaluate(std::uint64_t round);
   void after_close();
   void drop(std::uint64_t worker, LossReason reason, std::string cause);
   void finish_after_last_evaluation(StopReason reason);
@@ -107,10 +111,11 @@ class AveragerPolicy {
   Phase phase_ = Phase::kGathering;
   std::vector<SeatState> seats_;
   std::vector<LostWorker> lost_;
+  std::string lost_gathering_;  // the last worker that left its place before the first round
   std::uint64_t round_ = 0;
   std::uint64_t committed_ = 0;
-  std::optional<std::uint64_t> last_evaluated_;  // round of the newest Evaluate action
-  std::size_t evaluations_pending_ = 0;
+  std::optional<std::uint64_t> last_evaluated_;     // round of the newest Evaluate action
+  std::vector<std::uint64_t> evaluations_pending_;  // their rounds
   bool stop_requested_ = false;
   bool target_reached_ = false;
   StopReason stop_reason_ = StopReason::kRounds;

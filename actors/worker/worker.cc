@@ -33,6 +33,8 @@ void Worker::prepare(std::uint64_t worker, std::uint64_t workers) {
         std::move(task.objective), stepper_config(), std::move(task.samples), setup_.config.seed,
         static_cast<std::uint32_t>(worker))));
     setup_.averager.send<&Averager::ready>(worker, std::uint64_t{stepper_->dim()}, samples);
+  } catch (const CheckFailure&) {
+    throw;
   } catch (...) {
     fault(0, error_from_current_exception());
   }

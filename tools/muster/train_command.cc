@@ -168,9 +168,9 @@ struct Outcome {
   bool begun = false;  // the first round was opened
 };
 
-Outcome run(const TrainConfig& config, ProgressPrinter& printer, Control& control) {
+Outcome run(const TrainConfig& config, ProgressPrinter& printer, BeginWatch& begin,
+            Control& control) {
   Runtime runtime(runtime_options(config, printer));
-  BeginWatch begin(printer);
   Children children([&](const ChildExit& exit) {
     if (!begin.begun()) control.abort(early_exit(exit));
   });
@@ -204,8 +204,10 @@ int report(const TrainCommand& command, const Outcome& outcome) {
     return outcome.begun ? kExitFailed : exit_status(result.error->code);
   }
   if (result.reason != training::StopReason::kInterrupted) return kExitDone;
-  std::fprintf(stderr, "muster: interrupted after round %s; the record is in %s\n",
-               std::to_string(result.rounds).c_str(), result.record.c_str());
+  const std::string when =
+      result.rounds == 0 ? "before the first round" : fmt::format("after round {}", result.rounds);
+  std::fprintf(stderr, "muster: interrupted %s; the record is in %s\n", when.c_str(),
+               result.record.c_str());
   return kExitInterrupted;
 }
 
@@ -220,14 +222,18 @@ int train_or_throw(const TrainCommand& command) {
                            .terminal = ::isatty(STDERR_FILENO) != 0,
                            .quiet = command.quiet,
                            .clock = &steady_clock()});
+  BeginWatch begin(printer);
   Control control;
   const SignalWatch signals(
       [&] {
-        printer.note("interrupted: this round is ended and the record written; again ends at once");
+        printer.note(
+            begin.begun()
+                ? "interrupted: this round is ended and the record written; again ends at once"
+                : "interrupted before the first round: the record is written");
         control.stop();
       },
       [] { ::_exit(kExitInterrupted); });
-  const Outcome outcome = run(config, printer, control);
+  const Outcome outcome = run(config, printer, begin, control);
   printer.finish();
   return report(command, outcome);
 }

@@ -104,6 +104,17 @@ TEST_F(TrainToolTest, ExampleConfigurationsAreValid) {
   }
 }
 
+TEST_F(TrainToolTest, InterruptWhileWorkersAreAwaitedSpeaksOfNoRound) {
+  Tool tool(job("r", {"--listen", "127.0.0.1:0"}));
+  ASSERT_TRUE(tool.wait_for_words("waiting for 4 workers"));
+  tool.signal(SIGINT);
+  EXPECT_EQ(tool.wait(), 130) << tool.words();
+  EXPECT_THAT(tool.words(), HasSubstr("muster: interrupted before the first round; "));
+  EXPECT_THAT(tool.words(), testing::Not(HasSubstr("this round is ended")));
+  EXPECT_EQ(tool.result()["reason"], "interrupted");
+  EXPECT_EQ(tool.result()["wall_s"], 0.0);
+}
+
 TEST_F(TrainToolTest, NodesFromElsewhereJoinAListeningRun) {
   Tool head(job("r", {"--listen", "127.0.0.1:0", "--workers", "2"}));
   const std::string address = head.address();

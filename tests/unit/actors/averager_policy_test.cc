@@ -131,6 +131,14 @@ TEST_F(AveragerPolicyTest, PlaceOfAWorkerThatDiesBeforeTheStartIsFree) {
   EXPECT_THAT(handle(event::Join{"q"}), ElementsAre("prepare 1"));
 }
 
+TEST_F(AveragerPolicyTest, WorkerThatCrashesBeforeTheStartFailsTheRunAtOnce) {
+  handle(event::Start{});
+  handle(event::Join{"p0"});
+  EXPECT_THAT(handle(event::Lost{0, "a check failed", true}),
+              ElementsAre("fail: worker 0 (p0) crashed before the first round: a check failed"));
+  EXPECT_TRUE(policy->ended());
+}
+
 TEST_F(AveragerPolicyTest, DuplicateContributionIsRefused) {
   gather();
   contribute(0, 1);
@@ -244,6 +252,18 @@ TEST_F(AveragerPolicyTest, JoinDeadlineSaysHowManyOfHowMany) {
                           "ready"));
 }
 
+TEST_F(AveragerPolicyTest, JoinDeadlineSaysWhatBecameOfTheLastWorkerThatLeft) {
+  options.join_deadline = 2s;
+  handle(event::Start{});
+  handle(event::Join{"a"});
+  handle(event::Join{"b"});
+  handle(event::Lost{0, "node lost"});
+  handle(event::Ready{1, 5, 1});
+  EXPECT_THAT(handle(event::JoinDeadline{}),
+              ElementsAre("fail: 1 of 3 workers joined within 2 s; worker 0 (a) had joined and was "
+                          "lost: node lost"));
+}
+
 TEST_F(AveragerPolicyTest, JoinDeadlineAfterTheStartIsIgnored) {
   gather();
   EXPECT_THAT(handle(event::JoinDeadline{}), IsEmpty());
@@ -323,6 +343,37 @@ TEST_F(AveragerPolicyTest, EvaluationRunsBesideTheNextRoundButAtMostTwo) {
   contribute(1, 2);
   EXPECT_THAT(contribute(2, 2), ElementsAre("close 2 with 0,1,2", "evaluate 2"));
   EXPECT_THAT(handle(event::Evaluated{1, 0.5}), ElementsAre("open 3 for 0,1,2"));
+}
+
+TEST_F(AveragerPolicyTest, EvaluationThatIsNotAwaitedIsIgnored) {
+  options.target_accuracy = 0.9;
+  options.evaluate_every = 1;
+  gather();
+  for (std::uint64_t w = 0; w < 3; ++w) contribute(w, 1);
+  EXPECT_THAT(handle(event::Evaluated{2, 0.95}), IsEmpty());
+  EXPECT_EQ(reason, AveragerReason::kIgnored);
+  EXPECT_THAT(handle(event::Evaluated{1, 0.1}), ElementsAre("open 2 for 0,1,2"));
+  EXPECT_THAT(handle(event::Evaluated{1, 0.95}), IsEmpty());
+  EXPECT_EQ(reason, AveragerReason::kIgnored);
+}
+
+TEST_F(AveragerPolicyTest, EvaluationThatDoesNotEndFailsTheRunAtItsDeadline) {
+  options.evaluate_every = 1;
+  options.evaluation_deadline = 90s;
+  gather();
+  for (std::uint64_t w = 0; w < 3; ++w) contribute(w, 1);
+  EXPECT_THAT(handle(event::EvaluationDeadline{1}),
+              ElementsAre("fail: the evaluation of round 1 gave no result within 90 s"));
+  EXPECT_TRUE(policy->ended());
+}
+
+TEST_F(AveragerPolicyTest, DeadlineOfAnEvaluationThatIsInIsIgnored) {
+  options.evaluate_every = 1;
+  gather();
+  for (std::uint64_t w = 0; w < 3; ++w) contribute(w, 1);
+  handle(event::Evaluated{1, 0.5});
+  EXPECT_THAT(handle(event::EvaluationDeadline{1}), IsEmpty());
+  EXPECT_EQ(reason, AveragerReason::kIgnored);
 }
 
 TEST_F(AveragerPolicyTest, DeathWhileAnEvaluationIsAwaitedLeavesTheRoundClosed) {

@@ -79,6 +79,44 @@ class FailingObjective final : public optim::Objective {
   int calls_ = 0;
 };
 
+/// Does `what` instead of evaluating.
+class UnevaluableObjective final : public optim::Objective {
+ public:
+  explicit UnevaluableObjective(std::function<void()> what) : what_(std::move(what)) {}
+  std::size_t dim() const override { return 2; }
+  std::size_t sample_count() const override { return 10; }
+  double loss_and_gradient(std::span<const float>, optim::Batch, std::span<float> g) override {
+    std::fill(g.begin(), g.end(), 1.0F);
+    return 1.0;
+  }
+  std::optional<optim::Evaluation> evaluate(std::span<const float>) override {
+    what_();
+    return std::nullopt;
+  }
+
+ private:
+  std::function<void()> what_;
+};
+
+/// What a runtime reported to RuntimeOptions::on_error.
+class ErrorLines {
+ public:
+  std::function<void(const std::string&)> hear() {
+    return [this](const std::string& line) {
+      const std::lock_guard lock(mutex_);
+      text_ += line + "\n";
+    };
+  }
+  std::string all() {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+};
+
 class Collector final : public ProgressSink {
  public:
   void on_round(const RoundReport& report) override {
@@ -231,6 +269,47 @@ TEST_F(TrainerTest, WorkerWhoseObjectiveCannotBeMadeIsNamed) {
   EXPECT_EQ(result.error->message, "worker 0 (this process): no data here");
 }
 
+TEST_F(TrainerTest, CheckThatFailsInTheMakingOfAnObjectiveCrashesTheWorkerAndFailsTheRun) {
+  ErrorLines errors;
+  Runtime runtime({.threads = 2, .on_error = errors.hear()});
+  const TrainResult result = train(runtime, config, [](const Seat& seat) -> WorkerTask {
+    MUSTER_CHECK(seat.evaluation || seat.worker != 1, seat.worker);
+    return {std::make_shared<FailingObjective>(3, 0), {}};
+  });
+  ASSERT_FALSE(result.ok());
+  EXPECT_THAT(result.error->message,
+              testing::MatchesRegex(
+                  "worker 1 \\(this process\\) crashed before the first round: .*check failed: "
+                  "seat.evaluation .*"));
+  EXPECT_THAT(errors.all(), HasSubstr(" crashed: "));
+  EXPECT_EQ(result.wall_s, 0);
+}
+
+TEST_F(TrainerTest, CheckThatFailsInAnEvaluationCrashesTheEvaluatorAndFailsTheRun) {
+  ErrorLines errors;
+  Runtime runtime({.threads = 2, .on_error = errors.hear()});
+  config.stop.rounds = 3;
+  const TrainResult result = train(runtime, config, [](const Seat&) {
+    return WorkerTask{std::make_shared<UnevaluableObjective>([] { MUSTER_CHECK(false, 1 + 1); }),
+                      {}};
+  });
+  ASSERT_FALSE(result.ok());
+  EXPECT_THAT(result.error->message, testing::StartsWith("the evaluator is gone: "));
+  EXPECT_THAT(result.error->message, HasSubstr("check failed: false"));
+  EXPECT_THAT(errors.all(), HasSubstr(" crashed: "));
+}
+
+TEST_F(TrainerTest, EvaluationThatThrowsFailsTheRunWithItsText) {
+  config.stop.rounds = 3;
+  const TrainResult result = run([](const Seat&) {
+    return WorkerTask{std::make_shared<UnevaluableObjective>(
+                          [] { throw std::runtime_error("the test set is gone"); }),
+                      {}};
+  });
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error->message, "the evaluation failed: the test set is gone");
+}
+
 TEST_F(TrainerTest, ObjectiveThatThrowsWhileTrainingIsReported) {
   class Throwing final : public optim::Objective {
     std::size_t dim() const override { return 2; }
@@ -302,6 +381,8 @@ TEST_F(TrainerTest, MissingWorkersFailAtTheJoinDeadline) {
   const TrainResult result = run(cluster_objectives());
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error->message, "0 of 3 workers joined within 0.01 s");
+  EXPECT_EQ(result.wall_s, 0);
+  EXPECT_GE(result.join_s, 0.01);
 }
 
 TEST(ParamsSha256Test, MatchesAKnownDigest) {

@@ -57,6 +57,7 @@ struct RoundConfig {
   std::uint64_t refresh_every = 5;  ///< global scope: rounds between refreshes of the scaling
   double deadline_s = 10;           ///< a worker silent for so long in a round is dropped
   std::uint64_t evaluate_every = 20;
+  double evaluation_deadline_s = 300;  ///< an evaluation that takes longer fails the run
   friend bool operator==(const RoundConfig&, const RoundConfig&) = default;
 };
 

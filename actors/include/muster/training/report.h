@@ -74,7 +74,7 @@ struct TrainResult {
   std::optional<double> test_loss;
   std::optional<double> test_accuracy;
   double train_loss = 0;  ///< of the last round
-  double wall_s = 0;      ///< from the first round's opening to the end
+  double wall_s = 0;      ///< from the first round's opening to the end; 0: none was opened
   double join_s = 0;      ///< before that: workers joining and preparing their data
   double compute_s = 0;
   double sync_s = 0;
