@@ -33,6 +33,7 @@ class SimWorld {
   void shutdown(const std::string& name);
 
   SimNetwork& network() noexcept { return network_; }
+  const SimNetwork& network() const noexcept { return network_; }
   VirtualTimers& timers() noexcept { return timers_; }
   ManualScheduler& scheduler() noexcept { return scheduler_; }
   TimePoint now() const { return timers_.clock().now(); }
