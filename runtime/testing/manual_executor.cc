@@ -97,6 +97,10 @@ void ManualScheduler::run_for(Duration duration) {
   const TimePoint end = timers_.clock().now() + duration;
   while (advance_until(end)) {
   }
+  pass_until(end);
+}
+
+void ManualScheduler::pass_until(TimePoint end) {
   timers_.advance(end - timers_.clock().now());
 }
 

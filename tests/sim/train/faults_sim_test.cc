@@ -17,7 +17,7 @@ using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr std::uint64_t kSeeds = 100;  // of each fault
+constexpr std::uint64_t kSeeds = 60;  // of each fault
 constexpr std::uint64_t kWorkers = 4;
 
 enum class Fault {

@@ -145,10 +145,12 @@ Result<Handle<Worker>> TrainWorld::take_part(Runtime& node, const std::string& n
   };
   if (auto met = node.join("head:1", kPatience); !met) return fail(met.error());
   if (crashed(name)) return gone();
-  // With a limit of the caller's too: the node's own deadlines end with it when it crashes.
-  auto averager = node.find_async<Averager>(kAveragerName, kPatience).result(2 * kPatience);
-  if (!averager) return fail(averager.error());
+  auto finding = node.find_async<Averager>(kAveragerName, kPatience);
+  // The node's deadlines end with it when it crashes: this wait has its own.
+  world.run_until([&] { return finding.ready() || crashed(name); }, 2 * kPatience);
   if (crashed(name)) return gone();
+  auto averager = std::move(finding).result(0ns);
+  if (!averager) return fail(averager.error());
   return node.try_spawn<Worker>(
       {}, Worker::Setup{config_, recording(options_.objectives), *averager, name,
                         [this, name](WorkerEnd how) { ends.emplace(name, std::move(how)); }});

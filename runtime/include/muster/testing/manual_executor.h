@@ -43,7 +43,9 @@ class ManualScheduler {
   bool run_until(Predicate done, Duration limit = 60s) {
     const TimePoint end = timers_.clock().now() + limit;
     while (!done()) {
-      if (!advance_until(end)) return done();
+      if (advance_until(end)) continue;
+      pass_until(end);
+      return done();
     }
     return true;
   }
@@ -59,6 +61,8 @@ class ManualScheduler {
   };
   /// One step; false when nothing is left to happen before `end`.
   bool advance_until(TimePoint end);
+  /// Moves the clock to `end`, where nothing more happens before it.
+  void pass_until(TimePoint end);
 
   VirtualTimers& timers_;
   std::optional<Random> random_;
