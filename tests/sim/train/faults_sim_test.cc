@@ -56,6 +56,10 @@ std::string name_of(Fault fault) {
   return "unknown";
 }
 
+void PrintTo(Fault fault, std::ostream* out) {
+  *out << name_of(fault);
+}
+
 /// Faults that delay messages and lose none: they must not show in the result.
 bool only_delays(Fault fault) {
   return fault <= Fault::kHealedPartition;
