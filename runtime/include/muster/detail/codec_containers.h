@@ -17,13 +17,6 @@ namespace detail {
 /// A list longer than this is grown as its elements arrive rather than reserved.
 inline constexpr std::size_t kReserveMax = 4096;
 
-/// Shares ownership of a vector that is large enough to be written in place; else null.
-template <class V>
-std::shared_ptr<const V> adopt_if_large(V&& value) {
-  if (value.size() * sizeof(typename V::value_type) < kExternalBytesMin) return nullptr;
-  return std::make_shared<const V>(std::move(value));
-}
-
 }  // namespace detail
 
 /// Numbers travel as a numeric array, other elements as a list. The length must match.
@@ -81,8 +74,9 @@ struct Codec<std::vector<T, A>> {
   }
   static void encode(Encoder& e, V&& value) {
     if constexpr (kPlain) {
-      if (auto owner = detail::adopt_if_large(std::move(value))) return flat(e, *owner, owner);
-      flat(e, value, nullptr);
+      if (value.size() * sizeof(T) < kExternalBytesMin) return flat(e, value, nullptr);
+      const auto owner = std::make_shared<const V>(std::move(value));
+      flat(e, *owner, owner);
     } else if constexpr (std::same_as<T, bool>) {
       encode(e, std::as_const(value));
     } else {
