@@ -5,8 +5,8 @@
 ///     MUSTER_ACTOR(Counter, add);
 ///
 /// A method may take values, const references, std::span<const number> and std::string_view; its
-/// result is a value, or a Task of one when the method waits. One message is handled at a time;
-/// while a Task handler is suspended the next message waits.
+/// result is a value, or a Task of one when the method waits. All have a Codec (<muster/codec.h>).
+/// One message is handled at a time; while a Task handler is suspended the next message waits.
 ///
 /// Threads: an actor's methods never run at the same time, and what one did is visible to the next,
 /// whichever threads they ran on.
@@ -58,20 +58,30 @@ Handle<A> handle() {
 template <auto M, class... Args>
 void send(Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;
-  detail_::self(detail::actor_type<A>())
-      .get()
-      ->deliver(std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+  if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+    detail_::self(detail::actor_type<A>())
+        .get()
+        ->deliver(
+            std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+  } else {
+    detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
+  }
 }
 
 /// Sends to itself after `delay`. Does not keep the actor alive.
 template <auto M, class... Args>
 ScheduledSend send_after(Duration delay, Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;
-  auto arguments = std::make_shared<typename detail::MemberSignature<decltype(M)>::Arguments>(
-      std::forward<Args>(args)...);
-  return detail_::deliver_after(delay, [arguments] {
-    return std::make_unique<detail::CallMessage<A, M>>(std::move(*arguments), nullptr);
-  });
+  if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+    auto arguments = std::make_shared<typename detail::MemberSignature<decltype(M)>::Arguments>(
+        std::forward<Args>(args)...);
+    return detail_::deliver_after(delay, [arguments] {
+      return std::make_unique<detail::CallMessage<A, M>>(std::move(*arguments), nullptr);
+    });
+  } else {
+    detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
+    return {};
+  }
 }
 
 ActorId id();

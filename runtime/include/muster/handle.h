@@ -42,33 +42,39 @@ class Handle {
   Future<detail::ResultOf<M>> call(Args&&... args) const {
     using Method = detail::MethodOf<A, M>;
     using R = detail::ResultOf<M>;
-    check_arguments<M, Args...>();
-    auto& ref = checked();
-    auto state = boost::intrusive_ptr(new detail::FutureState<R>(ref.domain()));
-    const Duration timeout = options_.timeout.value_or(ref.default_timeout());
-    state->arm_deadline(timeout, Method::kName);
-    if (ref.is_local()) {
-      ref.deliver(std::make_unique<detail::CallMessage<A, M>>(state, std::forward<Args>(args)...));
+    if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+      auto& ref = checked();
+      auto state = boost::intrusive_ptr(new detail::FutureState<R>(ref.domain()));
+      const Duration timeout = options_.timeout.value_or(ref.default_timeout());
+      state->arm_deadline(timeout, Method::kName);
+      if (ref.is_local()) {
+        ref.deliver(
+            std::make_unique<detail::CallMessage<A, M>>(state, std::forward<Args>(args)...));
+      } else {
+        send_remote<M>(ref, timeout, boost::intrusive_ptr(new detail::RemoteCall<R>(state)),
+                       std::forward<Args>(args)...);
+      }
+      return Future<R>(std::move(state));
     } else {
-      send_remote<M>(ref, timeout, boost::intrusive_ptr(new detail::RemoteCall<R>(state)),
-                     std::forward<Args>(args)...);
+      detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
+      return {};
     }
-    return Future<R>(std::move(state));
   }
 
   /// Sends without waiting for any result. What cannot be delivered is a dead letter (counted in
-  /// RuntimeStats); what the handler throws is reported to RuntimeOptions::on_error there. Throws
-  /// Exception (kInvalid) only for a remote actor's method with a type that cannot leave its
-  /// process.
+  /// RuntimeStats); what the handler throws is reported to RuntimeOptions::on_error there.
   template <auto M, class... Args>
   void send(Args&&... args) const {
-    check_arguments<M, Args...>();
-    auto& ref = checked();
-    if (ref.is_local()) {
-      ref.deliver(
-          std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+    if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+      auto& ref = checked();
+      if (ref.is_local()) {
+        ref.deliver(
+            std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+      } else {
+        send_remote<M>(ref, kForever, nullptr, std::forward<Args>(args)...);
+      }
     } else {
-      send_remote<M>(ref, kForever, nullptr, std::forward<Args>(args)...);
+      detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
     }
   }
 
@@ -88,41 +94,18 @@ class Handle {
 
  private:
   template <auto M, class... Args>
-  static constexpr void check_arguments() {
-    using Signature = typename detail::MethodOf<A, M>::Signature;
-    static_assert(sizeof...(Args) == Signature::kArity,
-                  "wrong number of arguments for the method named in call<&Class::method>");
-    if constexpr (sizeof...(Args) == Signature::kArity) {
-      static_assert(Signature::template kAccepts<Args...>,
-                    "an argument does not convert to the parameter of the method named in "
-                    "call<&Class::method>");
-    }
-  }
-  template <auto M, class... Args>
   static void send_remote(detail::ActorRef& ref, Duration timeout,
                           boost::intrusive_ptr<detail::PendingReply> pending, Args&&... args) {
     using Method = detail::MethodOf<A, M>;
     using Signature = typename Method::Signature;
-    if constexpr (Signature::kTravels) {
-      typename Signature::Arguments arguments(std::forward<Args>(args)...);
-      ref.send_remote(
-          Method::kHash, Method::kName, timeout, Signature::kArity,
-          [&](Encoder& encoder) {
-            std::apply([&](auto&... values) { (encode_value(encoder, std::move(values)), ...); },
-                       arguments);
-          },
-          std::move(pending));
-    } else if (!pending) {
-      throw Exception(Error{
-          ErrorCode::kInvalid,
-          std::string(Method::kName) + " takes or returns a type that cannot leave its process",
-          {}});
-    } else {
-      pending->on_error(Error{
-          ErrorCode::kInvalid,
-          std::string(Method::kName) + " takes or returns a type that cannot leave its process",
-          {}});
-    }
+    typename Signature::Arguments arguments(std::forward<Args>(args)...);
+    ref.send_remote(
+        Method::kHash, Method::kName, timeout, Signature::kArity,
+        [&](Encoder& encoder) {
+          std::apply([&](auto&... values) { (encode_value(encoder, std::move(values)), ...); },
+                     arguments);
+        },
+        std::move(pending));
   }
   detail::ActorRef& checked() const {
     MUSTER_CHECK(ref_.get() != nullptr, "the Handle is empty");

@@ -1,0 +1,77 @@
+// Calls that must not compile, one a CASE, and one that must (CASE 0).
+
+#include <muster/runtime.h>
+
+#include <string>
+
+namespace muster::test {
+
+class Opaque {
+ public:
+  explicit Opaque(int value) : value_(value) {}
+  int value() const { return value_; }
+
+ private:
+  int value_;
+};
+
+class Counter {
+ public:
+  int add(int n, const std::string& why) { return n + static_cast<int>(why.size()); }
+  void add_later(int n) {
+#if CASE == 1
+    this_actor::send<&Counter::add>(n, 2.5);
+#elif CASE == 2
+    this_actor::send_after<&Counter::add>(1ms, n);
+#else
+    this_actor::send<&Counter::add>(n, "later");
+    this_actor::send_after<&Counter::add>(1ms, n, "later");
+#endif
+  }
+  void unlisted(int n) {
+    last_ = n;
+  }
+#if CASE == 3 || CASE == 4
+  void take(int n, Opaque opaque) {
+    last_ = n + opaque.value();
+  }
+#else
+  void take(int n, int more) {
+    last_ = n + more;
+  }
+#endif
+#if CASE == 5
+  Opaque last() const {
+    return Opaque(last_);
+  }
+#else
+  int last() const {
+    return last_;
+  }
+#endif
+
+ private:
+  int last_ = 0;
+};
+MUSTER_ACTOR(Counter, add, add_later, take, last);
+
+int use([[maybe_unused]] Runtime& runtime, const Handle<Counter>& counter) {
+#if CASE == 3
+  counter.send<&Counter::take>(1, Opaque(2));
+#elif CASE == 4
+  static_cast<void>(runtime.spawn<Counter>());
+#elif CASE == 5
+  static_cast<void>(counter.call<&Counter::last>());
+#elif CASE == 6
+  static_cast<void>(counter.call<&Counter::unlisted>(1));
+#elif CASE == 7
+  return counter.call<&Counter::add>(std::string("one"), "two").get();
+#elif CASE == 8
+  return counter.call<&Counter::add>(1, 2).get();
+#elif CASE == 9
+  counter.send<&Counter::add>(1);
+#endif
+  return counter.call<&Counter::add>(1, "one").get();
+}
+
+}  // namespace muster::test
