@@ -19,7 +19,7 @@ using boost::asio::ip::tcp;
 using boost::system::error_code;
 using net::Reactor;
 
-// Rest before accepting again when the process has no descriptors left.
+// Rest before accepting again after a failure: the process has no descriptors left, say.
 constexpr Duration kAcceptRest = 100ms;
 
 std::string seconds(Duration d) {
@@ -120,18 +120,16 @@ class TcpAcceptor : public std::enable_shared_from_this<TcpAcceptor> {
   void on_accept(const error_code& error, tcp::socket socket) {
     const Reactor::CallbackScope scope(*state_->reactor);
     if (error == boost::asio::error::operation_aborted) return;
-    if (error == boost::asio::error::no_descriptors) {
+    if (error) {
       auto& timers = *state_->reactor;
       timers.schedule(timers.clock().now() + kAcceptRest,
                       [self = shared_from_this()] { self->accept(); });
       return;
     }
-    if (!error) {
-      std::unique_lock lock(mutex_);
-      if (closed_) return;
-      lock.unlock();
-      on_accept_(state_->adopt(std::move(socket)));
-    }
+    std::unique_lock lock(mutex_);
+    if (closed_) return;
+    lock.unlock();
+    on_accept_(state_->adopt(std::move(socket)));
     accept();
   }
 

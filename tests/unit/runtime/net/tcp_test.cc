@@ -1,5 +1,9 @@
 // What only TCP can show: real addresses, threads that take over, half a gigabyte.
 
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
 #include <future>
 
 #include "tests/unit/runtime/net/net_fixture.h"
@@ -77,6 +81,44 @@ TEST(TcpTest, LongCallbacksDoNotHoldUpOthers) {
   timers.schedule(timers.clock().now(), [&] { after.set_value(); });
   EXPECT_EQ(after.get_future().wait_for(kTestPatience), std::future_status::ready);
   release.set_value();
+}
+
+// The descriptor that listens at `address`, found among all of this process.
+int listening_descriptor(const std::string& address) {
+  for (int fd = 3; fd < 1024; ++fd) {
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) continue;
+    sockaddr_in name{};
+    size = sizeof name;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0) continue;
+    if (address.ends_with(":" + std::to_string(ntohs(name.sin_port)))) return fd;
+  }
+  return -1;
+}
+
+std::chrono::microseconds processor_time() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto micros = [](const timeval& t) {
+    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+  };
+  return micros(used.ru_utime) + micros(used.ru_stime);
+}
+
+TEST(TcpTest, AcceptThatFailsAgainAndAgainRestsInBetween) {
+  const auto transport = make_tcp_transport();
+  const auto listener = transport->listen("127.0.0.1:0", [](auto) {});
+  ASSERT_TRUE(listener);
+  const int fd = listening_descriptor((*listener)->address());
+  ASSERT_GE(fd, 0);
+  ASSERT_EQ(::shutdown(fd, SHUT_RD), 0);  // accept() fails with EINVAL from here on
+  std::promise<void> later;
+  Timers& timers = transport->timers();
+  const auto before = processor_time();
+  timers.schedule(timers.clock().now() + 400ms, [&] { later.set_value(); });
+  ASSERT_EQ(later.get_future().wait_for(kTestPatience), std::future_status::ready);
+  EXPECT_LT(processor_time() - before, 100ms);
 }
 
 TEST(TcpTest, SlowBatchEndDoesNotStopTheSession) {
