@@ -13,7 +13,7 @@ constexpr int kQuietLooks = 8;
 
 thread_local Reactor::Activity* Reactor::this_thread_ = nullptr;
 
-Reactor::CallbackScope::CallbackScope(Reactor& reactor) {
+Reactor::CallbackScope::CallbackScope(Reactor& reactor) : reactor_(reactor) {
   if (this_thread_ == nullptr) return;  // draining
   this_thread_->count.fetch_add(1);
   if (reactor.watcher_asleep_) reactor.wake_watcher();
@@ -21,16 +21,16 @@ Reactor::CallbackScope::CallbackScope(Reactor& reactor) {
 
 Reactor::CallbackScope::~CallbackScope() {
   if (this_thread_ == nullptr) return;
-  this_thread_->start_deferred(false);
+  reactor_.start_deferred(*this_thread_, {});
   this_thread_->count.fetch_add(1);
 }
 
-void Reactor::Activity::start_deferred(bool now_late) {
+void Reactor::start_deferred(Activity& of, std::optional<std::size_t> next) {
   std::vector<std::shared_ptr<Deferred>> ready;
   {
-    const std::scoped_lock lock(mutex);
-    ready.swap(deferred);
-    late = now_late;
+    const std::scoped_lock lock(of.mutex);
+    ready.swap(of.deferred);
+    if (next) leader_ = *next;
   }
   for (const auto& work : ready) work->start();
 }
@@ -38,7 +38,7 @@ void Reactor::Activity::start_deferred(bool now_late) {
 void Reactor::after_callback(std::shared_ptr<Deferred> work) {
   if (this_thread_ != nullptr && this_thread_->count.load(std::memory_order_relaxed) % 2 == 1) {
     const std::scoped_lock lock(this_thread_->mutex);
-    if (!this_thread_->late) {
+    if (this_thread_ == &activity_[leader_]) {
       this_thread_->deferred.push_back(std::move(work));
       return;
     }
@@ -120,8 +120,7 @@ void Reactor::take_over(std::size_t me) {
     const std::size_t next = threads_.size();
     threads_.emplace_back([this, next] { run(next); });
   }
-  activity_[leader_].start_deferred(true);
-  leader_ = me;
+  start_deferred(activity_[leader_], me);
   // The late callback may be a timer's, with others due behind it.
   boost::asio::post(io_, [this] { run_timers(); });
 }

@@ -9,7 +9,8 @@
 //
 // Invariants:
 //  1. Exactly one thread is the leader (leader_), from start to stop.
-//  2. Only the leader calls into the io_context, except for operations that Asio allows anywhere.
+//  2. Only the leader waits in the io_context. A thread that lost the lead just when a callback of
+//     its own ended may run one more; then nothing is deferred.
 //  3. When the watcher becomes the leader, another thread becomes the watcher, made if need be, up
 //     to threads_max; with as many callbacks running long, the rest waits.
 
@@ -48,6 +49,9 @@ class Reactor final : public Timers {
     ~CallbackScope();
     CallbackScope(const CallbackScope&) = delete;
     CallbackScope& operator=(const CallbackScope&) = delete;
+
+   private:
+    Reactor& reactor_;
   };
 
   Reactor(Duration takeover_after, std::size_t threads_max);
@@ -76,11 +80,11 @@ class Reactor final : public Timers {
   struct alignas(64) Activity {
     std::atomic<std::uint64_t> count{0};
     std::mutex mutex;
-    std::vector<std::shared_ptr<Deferred>> deferred;  // guarded by mutex
-    bool late = false;  // guarded by mutex: another thread has the lead, nothing is deferred
-    void start_deferred(bool now_late);
+    std::vector<std::shared_ptr<Deferred>> deferred;  // guarded by mutex; the leader's alone
   };
 
+  // Starts what `of` deferred; with `next`, makes that thread the leader first.
+  void start_deferred(Activity& of, std::optional<std::size_t> next);
   void run(std::size_t me);
   bool watch(std::unique_lock<std::mutex>& lock);
   void take_over(std::size_t me);
@@ -102,7 +106,7 @@ class Reactor final : public Timers {
   boost::asio::steady_timer timer_;
   std::optional<TimePoint> armed_;
 
-  std::atomic<std::size_t> leader_{0};
+  std::atomic<std::size_t> leader_{0};  // changes under the old leader's Activity::mutex
   std::atomic<bool> watcher_asleep_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> drained_{false};
