@@ -1,5 +1,7 @@
 #include "runtime/core/actor_cell.h"
 
+#include <algorithm>
+
 #include "runtime/core/runtime_core.h"
 
 namespace muster::detail {
@@ -117,13 +119,10 @@ void ActorCell::schedule() {
 }
 
 void ActorCell::deliver(std::unique_ptr<Message> message) {
-  if (queued_.fetch_add(1, std::memory_order_relaxed) >= capacity_) {
-    queued_.fetch_sub(1, std::memory_order_relaxed);
+  if (std::string full; !admit(*message, full)) {
     if (message->one_way()) core_->count_dead_letter();
     message->reject(
-        Error{ErrorCode::kOverloaded,
-              describe() + ": its mailbox is full (" + std::to_string(capacity_) + " messages)",
-              {}});
+        Error{ErrorCode::kOverloaded, describe() + ": its mailbox is full (" + full + ")", {}});
     return;
   }
   bool wake = false;
@@ -137,8 +136,32 @@ void ActorCell::deliver(std::unique_ptr<Message> message) {
   }
   if (wake) schedule();
   if (message) {
-    queued_.fetch_sub(1, std::memory_order_relaxed);
+    count_out(*message);
     reject(*message);
+  }
+}
+
+bool ActorCell::admit(const Message& message, std::string& full) {
+  if (queued_.fetch_add(1, std::memory_order_relaxed) >= capacity_) {
+    queued_.fetch_sub(1, std::memory_order_relaxed);
+    full = std::to_string(capacity_) + " messages";
+    return false;
+  }
+  const std::size_t bytes = message.wire_bytes;
+  if (bytes == 0) return true;
+  const std::size_t held = queued_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  const std::size_t allowed = core_->options().mailbox_bytes_max;
+  if (held == 0 || bytes <= allowed - std::min(held, allowed)) return true;
+  count_out(message);
+  full =
+      std::to_string(held) + " bytes from other nodes, " + std::to_string(allowed) + " are allowed";
+  return false;
+}
+
+void ActorCell::count_out(const Message& message) noexcept {
+  queued_.fetch_sub(1, std::memory_order_relaxed);
+  if (message.wire_bytes != 0) {
+    queued_bytes_.fetch_sub(message.wire_bytes, std::memory_order_relaxed);
   }
 }
 
@@ -253,7 +276,7 @@ bool ActorCell::step() {
 }
 
 void ActorCell::handle(std::unique_ptr<Message> message) {
-  queued_.fetch_sub(1, std::memory_order_relaxed);
+  count_out(*message);
   if (object_ == nullptr) {
     reject(*message);
     return;

@@ -97,7 +97,10 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   void run() override;
   void one_way_failed(std::string_view method, const Error& error) override;
 
-  bool step();     // false: nothing to do
+  bool step();  // false: nothing to do
+  /// Counts the message in; false when there is no room for it, with the reason in `full`.
+  bool admit(const Message& message, std::string& full);
+  void count_out(const Message& message) noexcept;
   bool refill();   // takes what came in; false when nothing did
   bool go_idle();  // false when something came in meanwhile
   void handle(std::unique_ptr<Message> message);
@@ -123,8 +126,9 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   std::unique_ptr<Message> current_;  // its coroutine handler is suspended
   HandlerRun running_;
 
-  std::atomic<std::size_t> queued_{0};       // messages delivered and not yet begun
-  std::atomic<bool> urgent_waiting_{false};  // urgent_inbox_ is not empty
+  std::atomic<std::size_t> queued_{0};        // messages delivered and not yet begun
+  std::atomic<std::size_t> queued_bytes_{0};  // of those from other nodes
+  std::atomic<bool> urgent_waiting_{false};   // urgent_inbox_ is not empty
 
   std::mutex mutex_;
   // Guarded by mutex_:

@@ -35,6 +35,16 @@ void tell_sanitizer_acquired([[maybe_unused]] void* address) {
 constexpr Duration kHeldBudget = 200us;
 constexpr Duration kRescueAfter = 2ms;
 constexpr unsigned kSharedEvery = 61;  // turns after which shared work goes before a thread's own
+
+/// oneTBB keeps its workers for the next arena. When the last of these goes it joins them, unless
+/// the program uses oneTBB elsewhere too.
+struct Workers {
+  Workers() = default;
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+  ~Workers() { tbb::finalize(handle, std::nothrow); }
+  tbb::task_scheduler_handle handle{tbb::attach{}};
+};
 }  // namespace
 
 struct ArenaExecutor::Arena {
@@ -45,6 +55,7 @@ struct ArenaExecutor::Arena {
                   threads + 1,
                   tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism))),
         arena(static_cast<int>(threads), 0) {}
+  Workers workers;  // first: goes last
   tbb::global_control limit;
   tbb::task_arena arena;
 };

@@ -38,16 +38,35 @@ void FutureStateBase::subscribe(boost::intrusive_ptr<Waiter> waiter) {
   waiter->ready();
 }
 
+FutureStateBase::Node* FutureStateBase::reversed(Node* node) noexcept {
+  Node* first = nullptr;
+  while (node != nullptr) {
+    Node* next = std::exchange(node->next, first);
+    first = std::exchange(node, next);
+  }
+  return first;
+}
+
+void FutureStateBase::unsubscribe(const Waiter& waiter) {
+  // Only publish() can come in between. It finds the whole list or none of it, and calls those who
+  // are put back later at once.
+  Node* list = waiters_.load(std::memory_order_acquire);
+  do {
+    if (list == closed()) return;
+  } while (!waiters_.compare_exchange_weak(list, nullptr, std::memory_order_acq_rel));
+  list = reversed(list);
+  while (list != nullptr) {
+    const std::unique_ptr<Node> node(std::exchange(list, list->next));
+    if (node->waiter.get() != &waiter) subscribe(std::move(node->waiter));
+  }
+}
+
 void FutureStateBase::publish() {
   if (has_deadline_.load(std::memory_order_acquire)) domain_->deadlines().remove(*this);
   // A waiter may drop the last reference to this state.
   const boost::intrusive_ptr<FutureStateBase> keep(this);
-  Node* node = waiters_.exchange(closed(), std::memory_order_acq_rel);
-  Node* first = nullptr;
-  while (node != nullptr) {  // reversed: in the order of subscription
-    Node* next = std::exchange(node->next, first);
-    first = std::exchange(node, next);
-  }
+  // Reversed: in the order of subscription.
+  Node* first = reversed(waiters_.exchange(closed(), std::memory_order_acq_rel));
   while (first != nullptr) {
     first->waiter->ready();
     delete std::exchange(first, first->next);
@@ -117,7 +136,9 @@ Result<std::size_t> wait_count(const std::vector<FutureStateBase*>& states, std:
   }
   auto waiter = boost::intrusive_ptr(new SemaphoreWaiter(count));
   for (auto* state : states) state->subscribe(waiter);
-  if (!states.front()->domain()->executor().wait(waiter->released(), timeout)) {
+  const bool released = states.front()->domain()->executor().wait(waiter->released(), timeout);
+  for (auto* state : states) state->unsubscribe(*waiter);
+  if (!released) {
     return fail(ErrorCode::kTimeout, "no result within " + seconds(timeout));
   }
   return first_ready();

@@ -58,7 +58,8 @@ Error unavailable(std::string text) {
 
 std::shared_ptr<Peer> Peer::start(boost::intrusive_ptr<RuntimeCore> core,
                                   std::unique_ptr<ByteStream> stream, net::Role role,
-                                  Duration handshake_timeout, Joined joined) {
+                                  Duration handshake_timeout, Joined joined,
+                                  std::optional<std::uint64_t> joined_after) {
   const RuntimeOptions& options = core->options();
   net::SessionOptions session;
   session.node = core->node_id();
@@ -70,7 +71,8 @@ std::shared_ptr<Peer> Peer::start(boost::intrusive_ptr<RuntimeCore> core,
   session.heartbeat_interval = std::min<Duration>(1s, options.peer_timeout / 4);
   session.max_outstanding_bytes = options.outstanding_bytes_max;
   session.limits.message_bytes_max = options.message_bytes_max;
-  std::shared_ptr<Peer> peer(new Peer(core));
+  session.on_unsent = [core](std::size_t one_way) { core->count_dead_letter(one_way); };
+  std::shared_ptr<Peer> peer(new Peer(core, joined_after));
   peer->joined_ = std::move(joined);
   const std::scoped_lock lock(peer->start_mutex_);
   peer->session_ = net::Session::start(std::move(stream), core->timers(), std::move(session), peer);
@@ -379,6 +381,7 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
         std::string(cell->type().name) + "." + std::string(method->name) + ": " + error.message;
     return refuse(std::move(error));
   }
+  (*call)->wire_bytes = message.bytes().size();
   cell->deliver(std::move(*call));
   return {};
 }
@@ -434,7 +437,8 @@ Result<void> Peer::on_monitor(const wire::IncomingMessage& message) {
   const auto tell = [weak = weak_from_this(), id = monitor->request_id](const Down& down) {
     const auto self = weak.lock();
     if (!self) return;
-    self->send(wire::encode_down({id, static_cast<std::uint16_t>(down.reason), down.cause}));
+    self->send(
+        wire::encode_down({id, static_cast<std::uint16_t>(down.reason), down.cause, down.name}));
   };
   if (const auto cell = core_->cell(monitor->actor)) {
     cell->monitor(tell);
@@ -456,8 +460,8 @@ Result<void> Peer::on_down(const wire::IncomingMessage& message) {
     watch = std::move(found->second);
     watches_.erase(found);
   }
-  watch.state->complete(
-      Down{watch.actor, {}, static_cast<DownReason>(frame->reason), std::move(frame->error)});
+  watch.state->complete(Down{watch.actor, std::move(frame->name),
+                             static_cast<DownReason>(frame->reason), std::move(frame->error)});
   return {};
 }
 

@@ -27,16 +27,26 @@ class Peer final : public net::SessionEvents,
  public:
   using Joined = std::function<void(Result<NodeId>)>;
 
-  /// `joined`, if any, is called once: when the connection is open or has failed.
+  /// `joined`, if any, is called once: when the connection is open or has failed. `joined_after` is
+  /// set when this node asked for the connection: the ready_number of the latest peer by then.
   static std::shared_ptr<Peer> start(boost::intrusive_ptr<RuntimeCore> core,
                                      std::unique_ptr<ByteStream> stream, net::Role role,
-                                     Duration handshake_timeout, Joined joined);
+                                     Duration handshake_timeout, Joined joined,
+                                     std::optional<std::uint64_t> joined_after = {});
 
   NodeId node() const;
   bool ready() const;
   std::string address() const { return session_->peer_address(); }
   net::SessionStats stats() const { return session_->stats(); }
   void close(Error cause) { session_->close(std::move(cause)); }
+  /// Closes a connection that was not needed, and does not report its end.
+  void retire(Error cause) {
+    {
+      const std::scoped_lock lock(mutex_);
+      ready_ = false;
+    }
+    close(std::move(cause));
+  }
   /// After the transport has stopped: whatever waits for the connection ends now.
   void end_now() { session_->end_now({ErrorCode::kCancelled, "the runtime shut down", {}}); }
 
@@ -50,6 +60,9 @@ class Peer final : public net::SessionEvents,
   void release(RemoteActor& actor);
   void reply_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> value);
   void reply_error(std::uint64_t call_id, const Error& error);
+
+  const std::optional<std::uint64_t> joined_after;
+  std::uint64_t ready_number = 0;  ///< from 1, guarded by the core's lock
 
   WireActor export_actor(const ActorRefPtr& ref) override;
   ActorRefPtr import_actor(const WireActor& actor) override;
@@ -70,7 +83,8 @@ class Peer final : public net::SessionEvents,
     std::uint64_t count = 0;
   };
 
-  explicit Peer(boost::intrusive_ptr<RuntimeCore> core) : core_(std::move(core)) {}
+  Peer(boost::intrusive_ptr<RuntimeCore> core, std::optional<std::uint64_t> after)
+      : joined_after(after), core_(std::move(core)) {}
 
   std::uint64_t add_pending(boost::intrusive_ptr<PendingReply> pending);
   boost::intrusive_ptr<PendingReply> take_pending(std::uint64_t call_id);

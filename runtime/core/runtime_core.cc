@@ -199,11 +199,11 @@ void RuntimeCore::find(const std::string& name, std::uint64_t type_hash, std::st
   {
     const std::scoped_lock lock(mutex_);
     const auto named = names_.find(name);
-    if (named != names_.end()) {
-      at_once = checked(*named->second, type_hash, type_name);
-    } else if (stopping_) {
+    if (stopping_) {
       at_once = fail(ErrorCode::kCancelled,
                      "cannot look up '" + name + "': the runtime is shutting down");
+    } else if (named != names_.end()) {
+      at_once = checked(*named->second, type_hash, type_name);
     } else {
       id = ++last_find_;
       if (everywhere) peers = peers_;
@@ -288,6 +288,19 @@ void RuntimeCore::accept(std::unique_ptr<ByteStream> stream) {
               kHandshakeTimeout, {});
 }
 
+/// A join under way; the first answer counts.
+struct RuntimeCore::Joining {
+  void finish(Result<NodeId> answer) {
+    const std::scoped_lock lock(mutex);
+    if (result) return;
+    result = std::move(answer);
+    done.release();
+  }
+  std::binary_semaphore done{0};
+  std::mutex mutex;
+  std::optional<Result<NodeId>> result;  // guarded by mutex
+};
+
 Result<NodeId> RuntimeCore::join(const std::string& address, Duration timeout) {
   if (auto allowed = net::check_address_policy(address, !options_.token.empty()); !allowed) {
     return fail(allowed.error());
@@ -295,32 +308,28 @@ Result<NodeId> RuntimeCore::join(const std::string& address, Duration timeout) {
   if (current_place() != nullptr) {
     return fail(ErrorCode::kInvalid, "join waits: do not call it from a handler");
   }
-  if (stopping()) return fail(ErrorCode::kCancelled, "cannot join: the runtime is shutting down");
   timeout = std::min<Duration>(timeout, kJoinTimeoutMax);
-  struct Joining {
-    std::binary_semaphore done{0};
-    std::mutex mutex;
-    std::optional<Result<NodeId>> result;
-  };
   auto joining = std::make_shared<Joining>();
-  const auto finish = [joining](Result<NodeId> result) {
-    const std::scoped_lock lock(joining->mutex);
-    if (joining->result) return;
-    joining->result = std::move(result);
-    joining->done.release();
-  };
+  std::uint64_t after = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (stopping_) return fail(ErrorCode::kCancelled, "cannot join: the runtime is shutting down");
+    std::erase_if(joins_, [](const auto& weak) { return weak.expired(); });
+    joins_.push_back(joining);
+    after = last_ready_;
+  }
+  const auto finish = [joining](Result<NodeId> result) { joining->finish(std::move(result)); };
   const TimePoint start = clock().now();
   const TimePoint deadline = start + timeout;
   transport_->connect(address, timeout,
-                      [deadline, self = boost::intrusive_ptr<RuntimeCore>(this),
+                      [deadline, after, self = boost::intrusive_ptr<RuntimeCore>(this),
                        finish](Result<std::unique_ptr<ByteStream>> stream) {
                         if (!stream) return finish(fail(stream.error()));
                         const TimePoint now = self->clock().now();
                         Peer::start(self, std::move(*stream), net::Role::kInitiator,
-                                    std::max<Duration>(deadline - now, 1ms), finish);
+                                    std::max<Duration>(deadline - now, 1ms), finish, after);
                       });
-  // Both the connecting and the handshake have this deadline, so the answer comes, unless the
-  // runtime is shut down meanwhile.
+  // Both the connecting and the handshake have this deadline, and shutdown() answers too.
   if (!executor_->wait(joining->done, timeout + kJoinGrace)) {
     return fail(ErrorCode::kTimeout, "no answer from " + address + " in time");
   }
@@ -353,13 +362,24 @@ void RuntimeCore::peer_started(const std::shared_ptr<Peer>& peer) {
 
 void RuntimeCore::peer_ready(const std::shared_ptr<Peer>& peer) {
   std::vector<std::pair<std::uint64_t, Find>> waiting;
+  bool twin = false;
   {
     const std::scoped_lock lock(mutex_);
-    peers_.push_back(peer);
-    for (const auto& [id, find] : finds_) {
-      if (find.everywhere) waiting.emplace_back(id, find);
+    // Only of what this node asked for itself, and not beside a connection that the other node may
+    // be asking for right now: else each side might close the one that the other keeps.
+    twin = peer->joined_after && std::ranges::any_of(peers_, [&](const auto& other) {
+             return other->ready() && other->node() == peer->node() &&
+                    (other->joined_after || other->ready_number <= *peer->joined_after);
+           });
+    if (!twin) {
+      peer->ready_number = ++last_ready_;
+      peers_.push_back(peer);
+      for (const auto& [id, find] : finds_) {
+        if (find.everywhere) waiting.emplace_back(id, find);
+      }
     }
   }
+  if (twin) peer->retire(Error{ErrorCode::kCancelled, "the two nodes are joined already", {}});
   for (const auto& [id, find] : waiting) ask(*peer, id, find);
 }
 
@@ -409,11 +429,18 @@ void RuntimeCore::shutdown() {
   const std::scoped_lock serial(shutdown_mutex_);  // a second caller returns when all is done
   std::unique_ptr<Listener> listener;
   std::map<std::uint64_t, Find> finds;
+  std::vector<std::weak_ptr<Joining>> joins;
   {
     const std::scoped_lock lock(mutex_);
     if (std::exchange(stopping_, true)) return;
     listener = std::move(listener_);
     finds.swap(finds_);
+    joins.swap(joins_);
+  }
+  for (const auto& weak : joins) {
+    if (const auto joining = weak.lock()) {
+      joining->finish(fail(ErrorCode::kCancelled, "cannot join: the runtime is shutting down"));
+    }
   }
   listener.reset();
   for (auto& [id, find] : finds) {

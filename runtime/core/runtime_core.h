@@ -48,7 +48,9 @@ class RuntimeCore final : public Domain {
   void announce(ActorCell& cell);  // its name can be found from now on
   void forget(ActorCell& cell);    // the cell died
   void cell_ended();               // and its death is told
-  void count_dead_letter() noexcept { dead_letters_.fetch_add(1, std::memory_order_relaxed); }
+  void count_dead_letter(std::size_t count = 1) noexcept {
+    dead_letters_.fetch_add(count, std::memory_order_relaxed);
+  }
   void report(const std::string& line) const;
 
   // Names
@@ -70,6 +72,7 @@ class RuntimeCore final : public Domain {
 
  private:
   class ExecutorPlace;
+  struct Joining;
   struct Find {
     std::string name;
     std::uint64_t type_hash = 0;
@@ -114,6 +117,8 @@ class RuntimeCore final : public Domain {
   std::unordered_map<std::string, ActorCell*> names_;  // reserved from spawn to death
   std::map<std::uint64_t, Find> finds_;
   std::uint64_t last_find_ = 0;
+  std::vector<std::weak_ptr<Joining>> joins_;
+  std::uint64_t last_ready_ = 0;              // of the peers' ready_numbers
   std::vector<std::shared_ptr<Peer>> peers_;  // open
   std::vector<std::weak_ptr<Peer>> started_;  // open, opening or closing
   std::uint64_t closed_bytes_sent_ = 0;

@@ -24,10 +24,23 @@ void WriteOp::consume(std::size_t count) {
   while (count > 0) {
     wire::Slice& slice = slices_[next_];
     const std::size_t part = std::min(count, slice.size());
+    written_ += part;
     slice = slice.subspan(part);
     count -= part;
     if (slice.empty()) ++next_;
   }
+}
+
+std::size_t WriteOp::one_way() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(one_way_ends_, [this](std::size_t end) { return end > written_; }));
+}
+
+// Requires: the message is in messages_ and nothing is put there any more that moves it.
+void WriteOp::append(const wire::OutgoingMessage& message) {
+  message.append_slices(slices_);
+  bytes_ += message.size();
+  if (message.one_way()) one_way_ends_.push_back(bytes_);
 }
 
 void WriteOp::clear() {
@@ -36,6 +49,18 @@ void WriteOp::clear() {
   slices_.clear();
   next_ = 0;
   payload_bytes_ = 0;
+  bytes_ = 0;
+  written_ = 0;
+  one_way_ends_.clear();
+}
+
+std::size_t SendQueue::one_way() const {
+  std::size_t count = 0;
+  for (const auto* lane : {&control_, &calls_}) {
+    for (const Piece& piece : *lane) count += piece.one_way_ends.size() + piece.message.one_way();
+  }
+  for (const auto& bulk : bulk_) count += bulk->message.one_way();
+  return count;
 }
 
 void SendQueue::push(wire::OutgoingMessage&& message) {
@@ -54,16 +79,17 @@ void SendQueue::push(wire::OutgoingMessage&& message) {
 
 void SendQueue::push_piece(std::deque<Piece>& lane, wire::OutgoingMessage&& message) {
   if (!message.contiguous() || message.size() > kBatchedBytesMax) {
-    lane.push_back({{}, std::move(message), false});
+    lane.push_back({{}, std::move(message), false, {}});
     return;
   }
   const wire::Slice bytes = message.bytes();
   if (lane.empty() || !lane.back().is_batch ||
       lane.back().batch.size() + bytes.size() > kBatchBytes) {
-    lane.push_back({new_batch(), {}, true});
+    lane.push_back({new_batch(), {}, true, {}});
   }
   auto& batch = lane.back().batch;
   batch.insert(batch.end(), bytes.begin(), bytes.end());
+  if (message.one_way()) lane.back().one_way_ends.push_back(batch.size());
 }
 
 std::vector<std::byte> SendQueue::new_batch() {
@@ -101,11 +127,13 @@ void SendQueue::take_pieces(std::deque<Piece>& lane, WriteOp& op) {
     if (piece.is_batch) {
       op.payload_bytes_ += piece.batch.size();
       op.slices_.emplace_back(piece.batch);
+      for (const std::size_t end : piece.one_way_ends) op.one_way_ends_.push_back(op.bytes_ + end);
+      op.bytes_ += piece.batch.size();
       op.batches_.push_back(std::move(piece.batch));
     } else {
       op.payload_bytes_ += piece.message.size();
       op.messages_.push_back(std::move(piece.message));
-      op.messages_.back().append_slices(op.slices_);
+      op.append(op.messages_.back());
     }
     lane.pop_front();
   }
@@ -116,7 +144,7 @@ void SendQueue::take_bulk(WriteOp& op) {
   if (bulk.message.size() <= chunk_bytes_) {
     op.payload_bytes_ += bulk.message.size();
     op.messages_.push_back(std::move(bulk.message));
-    op.messages_.back().append_slices(op.slices_);
+    op.append(op.messages_.back());
     finish_bulk();
     return;
   }
@@ -126,7 +154,9 @@ void SendQueue::take_bulk(WriteOp& op) {
     bulk.message.append_slices(bulk.slices);
   }
   take_chunk(bulk, op);
-  if (bulk.sent == bulk.message.size()) finish_bulk();
+  if (bulk.sent < bulk.message.size()) return;
+  if (bulk.message.one_way()) op.one_way_ends_.push_back(op.bytes_);
+  finish_bulk();
 }
 
 // A chunk never spans two slices, so that its data can be written from where it lies.
@@ -137,7 +167,7 @@ void SendQueue::take_chunk(Bulk& bulk, WriteOp& op) {
   op.messages_.push_back(
       wire::encode_chunk({bulk.stream, static_cast<std::uint32_t>(align), bulk.message.size(),
                           bulk.sent, slice.subspan(bulk.within, size)}));
-  op.messages_.back().append_slices(op.slices_);
+  op.append(op.messages_.back());
   op.payload_bytes_ += size;
   bulk.sent += size;
   bulk.within += size;

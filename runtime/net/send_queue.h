@@ -26,15 +26,21 @@ class WriteOp {
   void consume(std::size_t count);
   // Bytes of messages (not of chunk headers) that this op completes.
   std::size_t payload_bytes() const { return payload_bytes_; }
+  // One-way messages of which not every byte was written.
+  std::size_t one_way() const;
 
  private:
   friend class SendQueue;
   void clear();
+  void append(const wire::OutgoingMessage& message);
   std::vector<std::vector<std::byte>> batches_;
   std::vector<wire::OutgoingMessage> messages_;
   std::vector<wire::Slice> slices_;
   std::size_t next_ = 0;
   std::size_t payload_bytes_ = 0;
+  std::size_t bytes_ = 0;                  // of all slices
+  std::size_t written_ = 0;                // of them
+  std::vector<std::size_t> one_way_ends_;  // where in bytes_ the one-way messages end
 };
 
 class SendQueue {
@@ -45,6 +51,8 @@ class SendQueue {
   // Bytes of messages that wait, those of the write under way not counted.
   std::size_t bytes() const { return bytes_; }
   bool empty() const { return bytes_ == 0; }
+  // One-way messages that wait, those of the write under way not counted.
+  std::size_t one_way() const;
   // Fills `op`, which is done, with what to write next; false when nothing waits.
   bool take(WriteOp& op);
 
@@ -54,6 +62,7 @@ class SendQueue {
     std::vector<std::byte> batch;
     wire::OutgoingMessage message;
     bool is_batch = false;
+    std::vector<std::size_t> one_way_ends;  // where in the batch its one-way messages end
   };
   struct Bulk {
     wire::OutgoingMessage message;

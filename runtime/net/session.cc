@@ -323,19 +323,23 @@ void Session::write_loop() {
         in_flight_bytes_ = 0;
         writing_ = false;
         last_write_ = timers_.clock().now();
-        return;
+        break;
       }
       in_flight_bytes_ = op_.payload_bytes();
     }
     const auto count = stream_->try_write(op_.rest());
     writes_.fetch_add(1, std::memory_order_relaxed);
-    if (!count) return finish(count.error(), Farewell::kNone, {});  // writing_ stays: none again
+    if (!count) {
+      finish(count.error(), Farewell::kNone, {});  // writing_ stays: none again
+      return report_unsent(true);
+    }
     bytes_sent_.fetch_add(*count, std::memory_order_relaxed);
     op_.consume(*count);
     if (*count == 0) {
       return stream_->wait_writable([self = shared_from_this()] { self->write_loop(); });
     }
   }
+  if (stream_ended_) report_unsent(false);
 }
 
 // A frame of the handshake or a heartbeat: not counted, never refused.
@@ -421,6 +425,7 @@ void Session::finish(Error cause, Farewell farewell, std::string reason_for_peer
     if (cause_) return;
     cause_ = std::move(cause);
     ended_ = true;
+    for (const auto& message : before_ready_) one_way_before_ready_ += message.one_way();
     before_ready_.clear();
     before_ready_bytes_ = 0;
     if (farewell != Farewell::kNone) {
@@ -453,7 +458,20 @@ void Session::on_linger_end() {
 }
 
 void Session::end_stream() {
-  if (!stream_ended_.exchange(true)) stream_->close();
+  if (stream_ended_.exchange(true)) return;
+  stream_->close();
+  report_unsent(false);
+}
+
+// The writer, which may be in the middle of a write, reports instead of others.
+void Session::report_unsent(bool is_writer) {
+  std::size_t one_way = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    if ((writing_ && !is_writer) || std::exchange(unsent_reported_, true)) return;
+    one_way = one_way_before_ready_ + queue_.one_way() + op_.one_way();
+  }
+  if (one_way > 0 && options_.on_unsent) options_.on_unsent(one_way);
 }
 
 std::size_t Session::outstanding_bytes() const {

@@ -113,6 +113,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void finish(Error cause, Farewell farewell, std::string reason_for_peer);
   void report_closed();
   void end_stream();
+  void report_unsent(bool is_writer);
 
   // Constant after construction:
   const std::unique_ptr<ByteStream> stream_;
@@ -141,6 +142,8 @@ class Session : public std::enable_shared_from_this<Session> {
   int corks_ = 0;
   TimePoint last_write_{};
   std::optional<Error> cause_;
+  std::size_t one_way_before_ready_ = 0;
+  bool unsent_reported_ = false;
   std::uint64_t peer_message_bytes_max_ = 0;
 
   // Owned by whoever set writing_:

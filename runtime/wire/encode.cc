@@ -107,7 +107,9 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
   Encoder encoder(state);
   values(encoder);
   MUSTER_CHECK(state.levels.size() == 1 && state.levels[0].left == 0, count, state.levels.size());
-  return writer.finish(Lane::kCalls, header.actor);
+  OutgoingMessage message = writer.finish(Lane::kCalls, header.actor);
+  message.set_one_way(header.call_id == 0);
+  return message;
 }
 
 OutgoingMessage encode_result(std::uint64_t call_id, ActorExchange* exchange, EncodeValues value) {
@@ -174,6 +176,7 @@ OutgoingMessage encode_down(const DownFrame& down) {
     out.setRequestId(down.request_id);
     out.setReason(down.reason);
     fill(out.initError(), down.error);
+    out.setName(text(down.name));
   });
 }
 

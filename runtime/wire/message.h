@@ -65,6 +65,9 @@ class OutgoingMessage {
   // Messages of one flow (not 0) keep their order whatever their size and lane.
   std::uint64_t flow() const noexcept { return flow_; }
   void set_route(Lane lane, std::uint64_t flow) noexcept { lane_ = lane, flow_ = flow; }
+  // A call that nobody waits for.
+  bool one_way() const noexcept { return one_way_; }
+  void set_one_way(bool one_way) noexcept { one_way_ = one_way; }
   // Byte of the message that a receiver should place at a multiple of 64.
   std::size_t align_offset() const noexcept { return align_offset_; }
 
@@ -92,6 +95,7 @@ class OutgoingMessage {
   std::unique_ptr<Large> large_;
   std::unique_ptr<std::byte[]> heap_;  // contiguous, when inline_ is too small
   Lane lane_ = Lane::kCalls;
+  bool one_way_ = false;
   alignas(8) std::byte inline_[kInlineBytes];
 };
 

@@ -82,6 +82,7 @@ struct DownFrame {
   std::uint64_t request_id = 0;
   std::uint16_t reason = 0;
   Error error;
+  std::string name;
   friend bool operator==(const DownFrame&, const DownFrame&) = default;
 };
 

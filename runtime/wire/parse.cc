@@ -175,7 +175,7 @@ Result<MonitorFrame> parse_monitor(const IncomingMessage& message) {
 Result<DownFrame> parse_down(const IncomingMessage& message) {
   return parse<DownFrame>(message, {FrameKind::kDown}, [](protocol::Frame::Reader frame) {
     const auto in = frame.getDown();
-    return DownFrame{in.getRequestId(), in.getReason(), read(in.getError())};
+    return DownFrame{in.getRequestId(), in.getReason(), read(in.getError()), string(in.getName())};
   });
 }
 

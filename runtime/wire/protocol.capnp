@@ -134,6 +134,7 @@ struct Down {
   requestId @0 :UInt64;     # of the Monitor
   reason @1 :UInt16;        # why the actor ended, an enum of the actor layer
   error @2 :Error;
+  name @3 :Text;            # of the actor; empty when it had none or it is not known any more
 }
 
 struct Stop {

@@ -36,6 +36,9 @@ struct RuntimeOptions {
   Duration call_timeout = 60s;
   /// Messages a mailbox holds before it rejects with kOverloaded.
   std::size_t mailbox_capacity = 1 << 16;
+  /// Bytes of messages from other nodes that a mailbox holds before it rejects the next of them
+  /// with kOverloaded. One is always let in, whatever its size.
+  std::size_t mailbox_bytes_max = std::size_t{1} << 30;
   /// A joined node that is silent for this long is taken for dead.
   Duration peer_timeout = 4s;
   /// Bytes that may wait to be written to one node before sends are rejected with kOverloaded.
@@ -79,7 +82,7 @@ std::string_view to_string(DownReason reason) noexcept;
 /// Who died and why.
 struct Down {
   ActorId actor = {};
-  std::string name = {};  ///< as given at spawn; empty for an actor of another node
+  std::string name = {};  ///< as given at spawn; empty when its node is lost or had forgotten it
   DownReason reason = DownReason::kStopped;
   Error cause = {};
 };
@@ -155,8 +158,9 @@ class Runtime {
 
   /// Connects to the node that listens at `address` and gives its identity. kUnavailable when
   /// nobody answers, kDenied for a wrong or missing token, kInvalid for another protocol or
-  /// version. After the connection ends nothing is retried. Blocks about `timeout` at most; not in
-  /// handlers.
+  /// version, kCancelled when shutdown begins meanwhile. A node that this one has joined already is
+  /// not joined twice: its identity is the answer. After the connection ends nothing is retried.
+  /// Blocks about `timeout` at most; not in handlers.
   Result<NodeId> join(const std::string& address, Duration timeout);
 
   /// Where this node accepts others, with the real port; empty when it does not.

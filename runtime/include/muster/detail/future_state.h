@@ -70,9 +70,6 @@ class Waiter : public Shared<Waiter> {
  public:
   virtual ~Waiter() = default;
   virtual void ready() = 0;
-
- private:
-  friend class FutureStateBase;
 };
 
 /// Invariants: claim() succeeds for exactly one caller, who then stores the result and calls
@@ -86,6 +83,9 @@ class FutureStateBase : public Shared<FutureStateBase> {
 
   bool ready() const noexcept { return waiters_.load(std::memory_order_acquire) == closed(); }
   void subscribe(boost::intrusive_ptr<Waiter> waiter);
+  /// Forgets a waiter that was not called yet. Only on the thread that subscribes.
+  void unsubscribe(const Waiter& waiter);
+  bool has_waiters() const noexcept { return !ready() && waiters_.load() != nullptr; }
   const boost::intrusive_ptr<Domain>& domain() const noexcept { return domain_; }
   /// Completes with `error` if it is still open; true when this call did it.
   virtual bool complete_error(Error error) = 0;
@@ -94,7 +94,6 @@ class FutureStateBase : public Shared<FutureStateBase> {
   /// Completes with kTimeout; a sleep completes in success.
   virtual void on_deadline();
   std::string_view what() const noexcept { return what_; }
-  Duration timeout() const noexcept { return timeout_; }
 
  protected:
   bool claim() noexcept { return !claimed_.exchange(true, std::memory_order_acq_rel); }
@@ -107,6 +106,7 @@ class FutureStateBase : public Shared<FutureStateBase> {
     Node* next;
   };
   static Node* closed() noexcept;
+  static Node* reversed(Node* node) noexcept;
 
   const boost::intrusive_ptr<Domain> domain_;
   std::atomic<Node*> waiters_{nullptr};

@@ -71,7 +71,8 @@ class Message {
   virtual bool one_way() const noexcept = 0;
   virtual std::string_view method() const noexcept = 0;
 
-  Message* next = nullptr;  // owned by the mailbox
+  Message* next = nullptr;     // owned by the mailbox
+  std::size_t wire_bytes = 0;  // of the frame it came in and may keep; 0: from this node
 };
 
 /// The callee's end of a call from another node.

@@ -66,6 +66,21 @@ TEST_P(CallTest, ACallEndsAtItsDeadline) {
   EXPECT_EQ(world.now() - start, 50ms);
 }
 
+TEST_P(CallTest, PollingAFutureLeavesNothingBehind) {
+  const auto counter = spawn(7);
+  std::vector<Future<int>> both;
+  both.push_back(counter.call<&Counter::nap>(500ms));
+  both.push_back(counter.call<&Counter::nap>(500ms));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(both[0].result(1ms).error().code, ErrorCode::kTimeout);
+    EXPECT_EQ(wait_any(both, 1ms).error().code, ErrorCode::kTimeout);
+    EXPECT_FALSE(both[0].state()->has_waiters());
+    EXPECT_FALSE(both[1].state()->has_waiters());
+  }
+  EXPECT_TRUE(wait_all(both, 5s));
+  EXPECT_EQ(both[0].get(), 7);
+}
+
 TEST_P(CallTest, GetWaitsOnlyItsTimeoutAndTheFutureStaysValid) {
   const auto counter = spawn(7);
   auto future = counter.call<&Counter::nap>(500ms);

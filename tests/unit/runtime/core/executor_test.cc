@@ -96,6 +96,23 @@ TEST_P(ThreadsTest, TwoRuntimesTalkOverTcp) {
   EXPECT_EQ(far.call<&Adder::sum>().get(30s), 10'000ULL * 10'001 / 2);
 }
 
+// contract 5.5
+TEST(JoinTest, JoinsOfOneNodeAtATimeMakeOneConnection) {
+  Runtime head({.threads = 1, .listen = "127.0.0.1:0"});
+  Runtime node({.threads = 1});
+  {
+    std::vector<std::jthread> joins;
+    for (int i = 0; i < 8; ++i) {
+      joins.emplace_back([&] {
+        const auto joined = node.join(head.listen_address(), 30s);
+        ASSERT_TRUE(joined) << joined.error().describe();
+        EXPECT_EQ(*joined, head.node_id());
+      });
+    }
+  }
+  EXPECT_EQ(node.peers().size(), 1U);
+}
+
 TEST(ArenaExecutorTest, BusyThreadDoesNotKeepWorkFromIdleOnes) {
   struct Work : Runnable {
     explicit Work(std::function<void()> f) : function(std::move(f)) {}

@@ -68,6 +68,7 @@ class Counter {
     co_await sleep_for(5ms);
     co_return sum + value_;
   }
+  void keep(const std::vector<std::vector<Handle<Counter>>>& others) { kept_ = others; }
   Task<int> nap(std::chrono::milliseconds time) {
     co_await sleep_for(time);
     co_return value_;
@@ -80,9 +81,10 @@ class Counter {
  private:
   int value_;
   std::vector<int> seen_;
+  std::vector<std::vector<Handle<Counter>>> kept_;
 };
 MUSTER_ACTOR(Counter, add, value, seen, fail_with, check, sum, twice, move_by, join, leave, later,
-             me, ask, ask_slowly, nap, nap_and_check);
+             me, ask, ask_slowly, keep, nap, nap_and_check);
 
 class Other {
  public:

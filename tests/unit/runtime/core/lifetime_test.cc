@@ -65,6 +65,14 @@ TEST_P(LifetimeTest, FailedCheckEndsTheActorAndTellsCallersAndMonitors) {
 }
 
 // contract 4.5
+TEST_P(LifetimeTest, DownTellsTheActorsName) {
+  const auto counter = spawn(0, "named");
+  auto down = caller.monitor(counter);
+  counter.kill();
+  EXPECT_EQ(down.get(1s).name, "named");
+}
+
+// contract 4.5
 TEST_P(LifetimeTest, MonitorOfADeadActorHearsAtOnce) {
   const auto counter = spawn(0);
   auto first = caller.monitor(counter);

@@ -83,6 +83,58 @@ TEST_F(RemoteTest, JoinFailsWithTheCause) {
             "head:1 refused the connection: you are connected to yourself");
 }
 
+// contract 5.5
+TEST_F(RemoteTest, JoiningANodeAgainGivesTheSameNode) {
+  EXPECT_EQ(value_or_throw(node.join("head:1", 5s)), head.node_id());
+  EXPECT_EQ(node.peers().size(), 1U);
+  world.run_for(1s);
+  EXPECT_EQ(node.peers().size(), 1U);
+  EXPECT_EQ(head.peers().size(), 1U);
+  EXPECT_EQ(far.call<&Counter::value>().get(1s), 1);
+}
+
+// contract 5.5
+TEST_F(RemoteTest, JoiningANodeThatJoinedThisOneGivesTheSameNode) {
+  auto& third = world.start("third", {.listen = "third:1"});
+  ASSERT_TRUE(third.join("head:1", 5s));
+  EXPECT_EQ(value_or_throw(head.join("third:1", 5s)), third.node_id());
+  world.run_for(1s);
+  EXPECT_EQ(head.peers().size(), 2U);
+  EXPECT_EQ(third.peers().size(), 1U);
+}
+
+// contract 5.4
+TEST_F(RemoteTest, EndedConnectionIsNotMadeAgain) {
+  world.network().drop_connections("head", "node");
+  world.run_for(10ms);
+  const std::size_t events = world.network().trace().size();
+  EXPECT_EQ(code_of(far.call<&Counter::value>()), ErrorCode::kUnavailable);
+  world.run_for(10min);
+  EXPECT_TRUE(head.peers().empty());
+  EXPECT_TRUE(node.peers().empty());
+  EXPECT_EQ(world.network().trace().size(), events);
+  ASSERT_TRUE(node.join("head:1", 5s));  // when asked, it is
+}
+
+// contract 2.6
+TEST_F(RemoteTest, OneWayMessagesThatWaitWhenTheConnectionEndsAreDeadLetters) {
+  muster::testing::LinkOptions narrow;
+  narrow.window_bytes = 16;
+  world.network().set_link("head", "node", narrow);
+  world.network().partition("head", "node");
+  for (int i = 0; i < 5; ++i) far.send<&Counter::add>(1);
+  far.send<&Counter::sum>(std::vector<float>(100'000, 1.0F));
+  far.send<&Counter::sum>(std::vector<float>(1'000'000, 1.0F));
+  auto call = far.call<&Counter::add>(1);
+  world.run_for(100ms);
+  EXPECT_EQ(head.stats().dead_letters, 0U);
+  world.network().drop_connections("head", "node");
+  world.run_for(10ms);
+  EXPECT_EQ(code_of(std::move(call)), ErrorCode::kUnavailable);
+  EXPECT_EQ(head.stats().dead_letters, 7U);
+  EXPECT_EQ(local.call<&Counter::value>().get(1s), 1);
+}
+
 // contract 5.1
 TEST_F(RemoteTest, WrongTokenIsDenied) {
   auto& stranger = world.start("stranger", {.token = "guess"});

@@ -158,6 +158,7 @@ TEST_F(FrameReaderTest, SegmentLimitHolds) {
   }
 }
 
+// contract 3.3
 TEST_F(FrameReaderTest, ClaimOfHugeSizeIsRefusedBeforeAllocation) {
   std::vector<std::byte> lie(16);
   const std::uint32_t huge = 0xFFFFFFFF;

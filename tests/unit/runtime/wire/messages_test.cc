@@ -58,7 +58,7 @@ std::vector<Sample> samples() {
   add("found", encode_found({1, WireActor{1, 2, 3, 4, "127.0.0.1:1"}}));
   add("not_found", encode_found({1, fail(ErrorCode::kNotFound, "no such name")}));
   add("monitor", encode_monitor({6, 7}));
-  add("down", encode_down({6, 3, error}));
+  add("down", encode_down({6, 3, error, "hits"}));
   add("stop", encode_stop({7, true}));
   add("cancel", encode_cancel(12, 7));
   add("goodbye", encode_goodbye(error));
@@ -117,7 +117,7 @@ TEST(MessagesTest, OtherFramesRoundTrip) {
   const FoundFrame missing{1, fail(ErrorCode::kNotFound, "no such name")};
   EXPECT_EQ(*parse_found(receive(encode_found(missing))), missing);
   EXPECT_EQ(*parse_monitor(receive(encode_monitor({6, 7}))), (MonitorFrame{6, 7}));
-  const DownFrame down{6, 3, {ErrorCode::kFailed, "x", "y"}};
+  const DownFrame down{6, 3, {ErrorCode::kFailed, "x", "y"}, "hits"};
   EXPECT_EQ(*parse_down(receive(encode_down(down))), down);
   EXPECT_EQ(*parse_stop(receive(encode_stop({7, true}))), (StopFrame{7, true}));
   EXPECT_EQ(*parse_cancel(receive(encode_cancel(12, 7))), 12u);

@@ -1,0 +1,182 @@
+// The end of runtimes and actors, on virtual time and on real threads.
+
+#include <muster/net.h>
+
+#include <atomic>
+#include <filesystem>
+#include <future>
+#include <semaphore>
+#include <thread>
+
+#include "unit/runtime/core/fixture.h"
+
+namespace muster::test {
+namespace {
+
+using ::testing::AnyOf;
+
+constexpr std::chrono::seconds kPatience{60};
+
+// contract 6.1
+TEST(ShutdownTest, RefusesNewActorsAndLookUpsFromItsStart) {
+  muster::testing::SimWorld world(test_seed());
+  auto& node = world.start("node");
+  const auto counter = node.spawn<Counter>({.name = "here"}, 1);
+  auto napping = counter.call<&Counter::nap>(500ms);
+  auto waiting = node.find_async<Counter>("nobody", 1h);
+  std::optional<Error> spawned;
+  Future<Handle<Counter>> found, found_none;
+  std::size_t living = 0;
+  world.timers().schedule_in(100ms, [&] {
+    living = node.stats().actors;
+    spawned = node.try_spawn<Counter>({}, 1).error();
+    found = node.find_async<Counter>("here", 1s);
+    found_none = node.find_async<Counter>("nobody", 1s);
+  });
+  world.shutdown("node");
+  EXPECT_EQ(living, 1U);  // shutdown was waiting for the nap
+  EXPECT_EQ(napping.get(), 1);
+  EXPECT_EQ(code_of(std::move(waiting)), ErrorCode::kCancelled);
+  ASSERT_TRUE(spawned);
+  EXPECT_EQ(*spawned,
+            (Error{ErrorCode::kCancelled, "cannot spawn: the runtime is shutting down", {}}));
+  EXPECT_EQ(error_of(std::move(found)),
+            "cancelled: cannot look up 'here': the runtime is shutting down");
+  EXPECT_EQ(code_of(std::move(found_none)), ErrorCode::kCancelled);
+}
+
+std::size_t threads_of_this_process() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+// contract 6.3
+TEST(ShutdownThreadsTest, LeavesNoThreadNoHandlerAndNoOpenCall) {
+  const std::size_t before = threads_of_this_process();
+  Runtime head({.threads = 2, .listen = "127.0.0.1:0", .drain_timeout = 10ms});
+  Runtime node({.threads = 2, .drain_timeout = 10ms});
+  ASSERT_TRUE(node.join(head.listen_address(), 30s));
+  const auto near = head.spawn<Counter>({.name = "near"}, 1);
+  const auto far = value_or_throw(node.find<Counter>("near", 30s));
+  EXPECT_EQ(far.call<&Counter::value>().get(30s), 1);
+  EXPECT_GE(threads_of_this_process(), before + 4);
+  std::vector<Future<int>> calls;
+  calls.push_back(near.call<&Counter::nap>(1h));
+  calls.push_back(far.call<&Counter::nap>(1h));
+  calls.push_back(near.call<&Counter::add>(1));  // behind the naps
+  auto look_up = node.find_async<Counter>("nobody", 1h);
+  node.shutdown();
+  EXPECT_TRUE(calls[1].ready());
+  EXPECT_TRUE(look_up.ready());
+  head.shutdown();
+  for (auto& call : calls) {
+    ASSERT_TRUE(call.ready());
+    EXPECT_THAT(code_of(std::move(call)), AnyOf(ErrorCode::kUnavailable, ErrorCode::kCancelled));
+  }
+  EXPECT_EQ(code_of(std::move(look_up)), ErrorCode::kCancelled);
+  EXPECT_EQ(threads_of_this_process(), before);
+}
+
+// A node that accepts and stays silent. contract 6.1, 6.3
+TEST(ShutdownThreadsTest, EndsAJoinUnderWay) {
+  const auto silent = make_tcp_transport();
+  for (int round = 0; round < 20; ++round) {
+    std::promise<std::unique_ptr<ByteStream>> accepted;
+    const auto listener = value_or_throw(
+        silent->listen("127.0.0.1:0", [&](auto stream) { accepted.set_value(std::move(stream)); }));
+    Runtime rt({.threads = 1});
+    auto joining =
+        std::async(std::launch::async, [&] { return rt.join(listener->address(), 2 * kPatience); });
+    // In every other round shutdown comes at whatever point the join is.
+    auto stream = accepted.get_future();
+    if (round % 2 == 0) {
+      ASSERT_EQ(stream.wait_for(kPatience), std::future_status::ready);
+    }
+    rt.shutdown();
+    ASSERT_EQ(joining.wait_for(kPatience), std::future_status::ready) << "round " << round;
+    const auto joined = joining.get();
+    ASSERT_FALSE(joined);
+    EXPECT_EQ(joined.error().code, ErrorCode::kCancelled) << joined.error().describe();
+  }
+  silent->stop();
+}
+
+/// What happens to a Mortal, seen from outside.
+struct Life {
+  std::binary_semaphore entered{0}, leave{0};
+  std::atomic<bool> in_handler{false};
+  std::atomic<bool> destroyed{false};
+  std::atomic<bool> destroyed_in_handler{false};
+  std::atomic<int> after_the_end{0};
+  std::thread::id destroyed_on;  // before `destroyed` is set
+};
+
+class Mortal {
+ public:
+  explicit Mortal(std::shared_ptr<Life> life) : life_(std::move(life)) {}
+  Mortal(const Mortal&) = delete;
+  Mortal& operator=(const Mortal&) = delete;
+  ~Mortal() {
+    life_->destroyed_in_handler = life_->in_handler.load();
+    life_->destroyed_on = std::this_thread::get_id();
+    life_->destroyed = true;
+  }
+  void work() {
+    life_->in_handler = true;
+    life_->entered.release();
+    static_cast<void>(life_->leave.try_acquire_for(kPatience));
+    life_->in_handler = false;
+  }
+  void touch() {
+    if (life_->destroyed) ++life_->after_the_end;
+  }
+
+ private:
+  std::shared_ptr<Life> life_;
+};
+MUSTER_ACTOR(Mortal, work, touch);
+
+enum class End { kStop, kKill, kRelease, kShutdown };
+
+class MortalTest : public ::testing::TestWithParam<End> {};
+INSTANTIATE_TEST_SUITE_P(Ends, MortalTest,
+                         ::testing::Values(End::kStop, End::kKill, End::kRelease, End::kShutdown));
+
+// contract 4.7
+TEST_P(MortalTest, ObjectIsDestroyedLastOnAThreadOfTheRuntimeOutsideHandlers) {
+  const auto life = std::make_shared<Life>();
+  Runtime rt({.threads = 2});
+  auto mortal = rt.spawn<Mortal>({}, life);
+  auto down = rt.monitor(mortal);
+  mortal.send<&Mortal::work>();
+  ASSERT_TRUE(life->entered.try_acquire_for(kPatience));
+  mortal.send<&Mortal::touch>();
+  std::future<void> shutdown;
+  switch (GetParam()) {
+    case End::kStop:
+      mortal.stop();
+      break;
+    case End::kKill:
+      mortal.kill();
+      break;
+    case End::kRelease:
+      mortal = {};
+      break;
+    case End::kShutdown:
+      shutdown = std::async(std::launch::async, [&] { rt.shutdown(); });
+      break;
+  }
+  EXPECT_FALSE(life->destroyed);
+  life->leave.release();
+  ASSERT_TRUE(down.result(kPatience));
+  EXPECT_TRUE(life->destroyed);  // monitors hear when all is over
+  EXPECT_FALSE(life->destroyed_in_handler);
+  EXPECT_NE(life->destroyed_on, std::this_thread::get_id());
+  if (mortal.valid()) mortal.send<&Mortal::touch>();
+  if (shutdown.valid()) shutdown.get();
+  rt.shutdown();
+  EXPECT_EQ(life->after_the_end, 0);
+}
+
+}  // namespace
+}  // namespace muster::test
