@@ -78,8 +78,10 @@ TEST_F(BoundsTest, SmallAnswersErrorsAndHeartbeatsPassTheBound) {
   block();
   std::vector<Future<double>> calls;
   for (int i = 0; i < 6; ++i) calls.push_back(near.call<&Counter::sum>(floats(15 * kKiB)));
-  EXPECT_TRUE(calls.back().ready());  // from here on the way to head is full
-  world.run_for(2s);                  // the nap ends, and heartbeats are due
+  auto last = near.call<&Counter::add>(1);
+  while (!last.ready()) last = near.call<&Counter::add>(1);
+  EXPECT_EQ(code_of(std::move(last)), ErrorCode::kOverloaded);  // the way to head is full
+  world.run_for(2s);  // the nap ends, and heartbeats are due
   unblock();
   EXPECT_EQ(napping.get(5s), 1);
   EXPECT_EQ(error_of(std::move(failing), 5s), "failed [std::runtime_error]: late");

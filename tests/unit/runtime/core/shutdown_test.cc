@@ -24,12 +24,12 @@ TEST(ShutdownTest, RefusesNewActorsAndLookUpsFromItsStart) {
   const auto counter = node.spawn<Counter>({.name = "here"}, 1);
   auto napping = counter.call<&Counter::nap>(500ms);
   auto waiting = node.find_async<Counter>("nobody", 1h);
-  std::optional<Error> spawned;
+  std::optional<Result<Handle<Counter>>> spawned;
   Future<Handle<Counter>> found, found_none;
   std::size_t living = 0;
   world.timers().schedule_in(100ms, [&] {
     living = node.stats().actors;
-    spawned = node.try_spawn<Counter>({}, 1).error();
+    spawned = node.try_spawn<Counter>({}, 1);
     found = node.find_async<Counter>("here", 1s);
     found_none = node.find_async<Counter>("nobody", 1s);
   });
@@ -37,8 +37,8 @@ TEST(ShutdownTest, RefusesNewActorsAndLookUpsFromItsStart) {
   EXPECT_EQ(living, 1U);  // shutdown was waiting for the nap
   EXPECT_EQ(napping.get(), 1);
   EXPECT_EQ(code_of(std::move(waiting)), ErrorCode::kCancelled);
-  ASSERT_TRUE(spawned);
-  EXPECT_EQ(*spawned,
+  ASSERT_TRUE(spawned && !*spawned);
+  EXPECT_EQ(spawned->error(),
             (Error{ErrorCode::kCancelled, "cannot spawn: the runtime is shutting down", {}}));
   EXPECT_EQ(error_of(std::move(found)),
             "cancelled: cannot look up 'here': the runtime is shutting down");
@@ -107,8 +107,10 @@ struct Life {
   std::atomic<bool> in_handler{false};
   std::atomic<bool> destroyed{false};
   std::atomic<bool> destroyed_in_handler{false};
+  std::atomic<bool> destroyed_after_its_end_was_told{false};
   std::atomic<int> after_the_end{0};
-  std::thread::id destroyed_on;  // before `destroyed` is set
+  detail::FutureStateBase* down = nullptr;  // before the first message
+  std::thread::id destroyed_on;             // before `destroyed` is set
 };
 
 class Mortal {
@@ -118,6 +120,7 @@ class Mortal {
   Mortal& operator=(const Mortal&) = delete;
   ~Mortal() {
     life_->destroyed_in_handler = life_->in_handler.load();
+    life_->destroyed_after_its_end_was_told = life_->down->ready();
     life_->destroyed_on = std::this_thread::get_id();
     life_->destroyed = true;
   }
@@ -148,6 +151,7 @@ TEST_P(MortalTest, ObjectIsDestroyedLastOnAThreadOfTheRuntimeOutsideHandlers) {
   Runtime rt({.threads = 2});
   auto mortal = rt.spawn<Mortal>({}, life);
   auto down = rt.monitor(mortal);
+  life->down = down.state();
   mortal.send<&Mortal::work>();
   ASSERT_TRUE(life->entered.try_acquire_for(kPatience));
   mortal.send<&Mortal::touch>();
@@ -169,7 +173,8 @@ TEST_P(MortalTest, ObjectIsDestroyedLastOnAThreadOfTheRuntimeOutsideHandlers) {
   EXPECT_FALSE(life->destroyed);
   life->leave.release();
   ASSERT_TRUE(down.result(kPatience));
-  EXPECT_TRUE(life->destroyed);  // monitors hear when all is over
+  EXPECT_TRUE(life->destroyed);
+  EXPECT_FALSE(life->destroyed_after_its_end_was_told);
   EXPECT_FALSE(life->destroyed_in_handler);
   EXPECT_NE(life->destroyed_on, std::this_thread::get_id());
   if (mortal.valid()) mortal.send<&Mortal::touch>();
