@@ -48,7 +48,7 @@ int run() {
   measure("read_parse_decode_64", [&] {
     if (left-- > 0) return;
     std::memcpy(reader.target().data(), batch.data(), batch.size());
-    (void)reader.commit(batch.size(), [&](IncomingMessage&& m) {
+    (void)reader.commit(batch.size(), [&](const IncomingMessage& m) {
       total += parse_call(m)->call_id;
       Decoder decoder = arguments(m, nullptr);
       total += decoder.text().size();

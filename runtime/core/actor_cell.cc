@@ -119,50 +119,50 @@ void ActorCell::schedule() {
 }
 
 void ActorCell::deliver(std::unique_ptr<Message> message) {
-  if (std::string full; !admit(*message, full)) {
-    if (message->one_way()) core_->count_dead_letter();
-    message->reject(
-        Error{ErrorCode::kOverloaded, describe() + ": its mailbox is full (" + full + ")", {}});
-    return;
-  }
   bool wake = false;
+  bool dead = false;
+  bool too_many = false;
+  std::size_t held = 0;  // bytes that wait
   {
     const std::scoped_lock lock(mutex_);
-    if (!dead_) {
-      inbox_.push(std::move(message));
-      wake = !scheduled_ && open_;
-      scheduled_ |= wake;
+    dead = dead_;
+    too_many = accepted_ - handled_.load(std::memory_order_relaxed) >= capacity_;
+    held = accepted_bytes_ - handled_bytes_.load(std::memory_order_relaxed);
+    if (!dead && !too_many && has_room(message->wire_bytes, held)) {
+      wake = accept(std::move(message));
     }
   }
   if (wake) schedule();
-  if (message) {
-    count_out(*message);
+  if (!message) return;
+  if (dead) {
     reject(*message);
+  } else {
+    refuse(*message, too_many, held);
   }
 }
 
-bool ActorCell::admit(const Message& message, std::string& full) {
-  if (queued_.fetch_add(1, std::memory_order_relaxed) >= capacity_) {
-    queued_.fetch_sub(1, std::memory_order_relaxed);
-    full = std::to_string(capacity_) + " messages";
-    return false;
-  }
-  const std::size_t bytes = message.wire_bytes;
-  if (bytes == 0) return true;
-  const std::size_t held = queued_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+bool ActorCell::has_room(std::size_t bytes, std::size_t held) const noexcept {
   const std::size_t allowed = core_->options().mailbox_bytes_max;
-  if (held == 0 || bytes <= allowed - std::min(held, allowed)) return true;
-  count_out(message);
-  full =
-      std::to_string(held) + " bytes from other nodes, " + std::to_string(allowed) + " are allowed";
-  return false;
+  return bytes == 0 || held == 0 || bytes <= allowed - std::min(held, allowed);
 }
 
-void ActorCell::count_out(const Message& message) noexcept {
-  queued_.fetch_sub(1, std::memory_order_relaxed);
-  if (message.wire_bytes != 0) {
-    queued_bytes_.fetch_sub(message.wire_bytes, std::memory_order_relaxed);
-  }
+bool ActorCell::accept(std::unique_ptr<Message> message) noexcept {
+  ++accepted_;
+  accepted_bytes_ += message->wire_bytes;
+  inbox_.push(std::move(message));
+  const bool wake = !scheduled_ && open_;
+  scheduled_ |= wake;
+  return wake;
+}
+
+void ActorCell::refuse(Message& message, bool too_many, std::size_t held_bytes) {
+  if (message.one_way()) core_->count_dead_letter();
+  const std::string full = too_many ? std::to_string(capacity_) + " messages"
+                                    : std::to_string(held_bytes) + " bytes from other nodes, " +
+                                          std::to_string(core_->options().mailbox_bytes_max) +
+                                          " are allowed";
+  message.reject(
+      Error{ErrorCode::kOverloaded, describe() + ": its mailbox is full (" + full + ")", {}});
 }
 
 void ActorCell::send_remote(std::uint64_t, std::string_view, Duration, std::size_t,
@@ -191,13 +191,11 @@ void ActorCell::end(DownReason reason, bool kill) {
     return;
   }
   bool wake = false;
+  std::unique_ptr<Message> stop = std::make_unique<StopMessage>(*this, reason);
   {
     const std::scoped_lock lock(mutex_);
     if (dead_ || std::exchange(ending_, true)) return;
-    queued_.fetch_add(1, std::memory_order_relaxed);
-    inbox_.push(std::make_unique<StopMessage>(*this, reason));
-    wake = !scheduled_ && open_;
-    scheduled_ |= wake;
+    wake = accept(std::move(stop));
   }
   if (wake) schedule();
 }
@@ -275,8 +273,16 @@ bool ActorCell::step() {
   return true;
 }
 
+// Only the run writes these: no locked instruction.
+void ActorCell::count_handled(const Message& message) noexcept {
+  handled_.store(handled_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (message.wire_bytes == 0) return;
+  handled_bytes_.store(handled_bytes_.load(std::memory_order_relaxed) + message.wire_bytes,
+                       std::memory_order_relaxed);
+}
+
 void ActorCell::handle(std::unique_ptr<Message> message) {
-  count_out(*message);
+  count_handled(*message);
   if (object_ == nullptr) {
     reject(*message);
     return;

@@ -13,6 +13,7 @@
 //     continuations overtake messages.
 //  3. After the cell died no handler runs; the reason and the cause never change.
 
+#include <muster/detail/spin_lock.h>
 #include <muster/runtime.h>
 
 #include <mutex>
@@ -98,9 +99,12 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   void one_way_failed(std::string_view method, const Error& error) override;
 
   bool step();  // false: nothing to do
-  /// Counts the message in; false when there is no room for it, with the reason in `full`.
-  bool admit(const Message& message, std::string& full);
-  void count_out(const Message& message) noexcept;
+  /// `bytes` more may wait beside the `held` that do.
+  bool has_room(std::size_t bytes, std::size_t held) const noexcept;
+  /// Requires: mutex_. True when the cell must be scheduled.
+  bool accept(std::unique_ptr<Message> message) noexcept;
+  void refuse(Message& message, bool too_many, std::size_t held_bytes);
+  void count_handled(const Message& message) noexcept;
   bool refill();   // takes what came in; false when nothing did
   bool go_idle();  // false when something came in meanwhile
   void handle(std::unique_ptr<Message> message);
@@ -126,12 +130,14 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   std::unique_ptr<Message> current_;  // its coroutine handler is suspended
   HandlerRun running_;
 
-  std::atomic<std::size_t> queued_{0};        // messages delivered and not yet begun
-  std::atomic<std::size_t> queued_bytes_{0};  // of those from other nodes
-  std::atomic<bool> urgent_waiting_{false};   // urgent_inbox_ is not empty
+  std::atomic<std::size_t> handled_{0};        // messages begun; written by the run
+  std::atomic<std::size_t> handled_bytes_{0};  // of those from other nodes; written by the run
+  std::atomic<bool> urgent_waiting_{false};    // urgent_inbox_ is not empty
 
-  std::mutex mutex_;
+  SpinLock mutex_;
   // Guarded by mutex_:
+  std::size_t accepted_ = 0;        // messages delivered
+  std::size_t accepted_bytes_ = 0;  // of those from other nodes
   MessageList inbox_;
   std::vector<boost::intrusive_ptr<Continuation>> urgent_inbox_;
   bool scheduled_ = true;  // until the constructor has run

@@ -1,5 +1,6 @@
 #include "runtime/core/arena_executor.h"
 
+#include <muster/detail/spin_lock.h>
 #include <muster/error.h>
 
 #include <tbb/global_control.h>
@@ -66,7 +67,7 @@ struct ArenaExecutor::Local {
   std::atomic<bool> running{false};  // of a holder: it is in the middle of work
   TimePoint yield_at{};              // only this thread touches it
   Local* outer = nullptr;
-  std::mutex mutex;
+  SpinLock mutex;
   RunQueue queue;                // guarded by mutex
   std::uint64_t taken = 0;       // guarded by mutex; how often the owner took work
   std::uint64_t taken_seen = 0;  // guarded by mutex; `taken` at the last rescue

@@ -305,7 +305,7 @@ void Peer::release(RemoteActor& actor) {
 
 // --- from the peer -------------------------------------------------------------------------------
 
-void Peer::on_message(wire::IncomingMessage message) {
+void Peer::on_message(const wire::IncomingMessage& message) {
   core_->executor().hold();
   if (auto done = dispatch(message); !done) session_->close(done.error());
 }

@@ -68,7 +68,7 @@ class Peer final : public net::SessionEvents,
   ActorRefPtr import_actor(const WireActor& actor) override;
 
   void on_ready(const net::PeerInfo& info) override;
-  void on_message(wire::IncomingMessage message) override;
+  void on_message(const wire::IncomingMessage& message) override;
   void on_batch_end() override;
   void on_closed(const Error& cause) override;
 

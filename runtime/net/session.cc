@@ -35,6 +35,11 @@ std::vector<std::byte> make_nonce(std::uint64_t seed) {
   return nonce;
 }
 
+// For a counter with one writer at a time: no locked instruction.
+void add_one(std::atomic<std::uint64_t>& counter) {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 std::string seconds(Duration d) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(d).count());
@@ -101,7 +106,7 @@ void Session::on_read(Result<std::size_t> count) {
   {
     const std::scoped_lock lock(events_mutex_);
     parsed = reader_.commit(
-        *count, [this](wire::IncomingMessage&& message) { return on_frame(std::move(message)); });
+        *count, [this](const wire::IncomingMessage& message) { return on_frame(message); });
     events = events_;
   }
   if (!parsed) on_bad_bytes(parsed.error());
@@ -115,9 +120,9 @@ void Session::on_read(Result<std::size_t> count) {
   if (call_batch_end && events) events->on_batch_end();
 }
 
-bool Session::on_frame(wire::IncomingMessage&& message) {
+bool Session::on_frame(const wire::IncomingMessage& message) {
   if (ended_) return false;
-  messages_received_.fetch_add(1, std::memory_order_relaxed);
+  add_one(messages_received_);
   using wire::FrameKind;
   if (!ready_.load(std::memory_order_relaxed)) {
     on_handshake_frame(message);
@@ -151,7 +156,7 @@ bool Session::on_frame(wire::IncomingMessage&& message) {
     default:
       if (message.kind() > FrameKind::kGoodbye) break;  // of a newer protocol
       ++batch_;
-      events_->on_message(std::move(message));
+      events_->on_message(message);
   }
   return !ended_;
 }
@@ -250,7 +255,7 @@ Result<void> Session::send(wire::OutgoingMessage&& message, Bound bound) {
                                          std::to_string(peer_message_bytes_max_));
   }
   queue_.push(std::move(message));
-  messages_sent_.fetch_add(1, std::memory_order_relaxed);
+  add_one(messages_sent_);
   if (should_write_now()) start_writing(std::move(lock));
   return {};
 }
@@ -347,7 +352,7 @@ void Session::send_now(wire::OutgoingMessage&& message) {
   std::unique_lock lock(mutex_);
   if (cause_) return;
   queue_.push(std::move(message));
-  messages_sent_.fetch_add(1, std::memory_order_relaxed);
+  add_one(messages_sent_);
   start_writing(std::move(lock));
 }
 

@@ -88,7 +88,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Reading; one thread at a time, since the next read is armed last.
   void arm_read();
   void on_read(Result<std::size_t> count);
-  bool on_frame(wire::IncomingMessage&& message);
+  bool on_frame(const wire::IncomingMessage& message);
   void on_handshake_frame(const wire::IncomingMessage& message);
   void become_ready(Handshake::Step step);
   void on_bad_bytes(const Error& error);

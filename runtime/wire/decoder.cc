@@ -17,13 +17,13 @@ DecoderState::DecoderState(const DecoderSource& source)
   try {
     const StructView& content = message.content();
     if (is_call) {
-      levels.push_back({view.get_structs(content, 0), 0});
+      levels.emplace_back(view.get_structs(content, 0));
     } else {
-      levels.push_back({StructList{view.get_struct(content, 0), 1}, 0});
+      levels.emplace_back(StructList{view.get_struct(content, 0), 1});
     }
   } catch (const Malformed& e) {
     fail(ErrorCode::kCorrupt, e.what());
-    levels.push_back({});
+    levels.emplace_back(StructList());
   }
 }
 
@@ -287,7 +287,7 @@ std::size_t Decoder::begin_list() {
              "lists nested deeper than " + std::to_string(wire::kValueDepthMax));
       return 0;
     }
-    s.levels.push_back({s.view.get_structs(*value, kPointer), 0});
+    s.levels.emplace_back(s.view.get_structs(*value, kPointer));
     return s.levels.back().list.count;
   });
   if (s.levels.size() == before) ++s.dead_levels;

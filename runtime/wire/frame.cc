@@ -115,12 +115,16 @@ Result<std::size_t> check_frame(Slice bytes, const Limits& limits) {
 }
 
 FrameReader::FrameReader(const Limits& limits)
-    : limits_(limits), pool_(std::make_shared<Pool>()), block_(pool_->take_block()) {}
+    : limits_(limits),
+      pool_(std::make_shared<Pool>()),
+      block_(pool_->take_block()),
+      block_owner_(block_) {}
 
 void FrameReader::new_block(Slice keep) {
   std::shared_ptr<Block> block = pool_->take_block();
   if (!keep.empty()) std::memcpy(block->bytes, keep.data(), keep.size());
   block_ = std::move(block);
+  block_owner_ = block_;
   begin_ = 0;
   end_ = keep.size();
 }
@@ -175,10 +179,10 @@ Result<bool> FrameReader::next_frame(Sink sink) {
   wanted_ = *size;
   if (*size == 0) return false;
   if (*size <= have.size()) {
-    IncomingMessage message(block_, have.first(*size), limits_);
+    const IncomingMessage message(Lent{block_owner_}, have.first(*size), limits_);
     begin_ += *size;
     wanted_ = 0;
-    return deliver(std::move(message), sink);
+    return deliver(message, sink);
   }
   if (*size <= kSmallFrameBytes) return false;  // the rest will join it in the block
   auto is_chunk = start_chunk(have, *size);
@@ -271,10 +275,10 @@ Result<bool> FrameReader::finish_direct(Sink sink) {
   return deliver(IncomingMessage(done.owner, {done.begin, done.size}, limits_), sink);
 }
 
-Result<bool> FrameReader::deliver(IncomingMessage&& message, Sink sink) {
+Result<bool> FrameReader::deliver(const IncomingMessage& message, Sink sink) {
   if (!message.readable()) return fail(ErrorCode::kCorrupt, "a frame whose root cannot be read");
   if (message.kind() == FrameKind::kChunk) return add_chunk(message, sink);
-  return sink(std::move(message));
+  return sink(message);
 }
 
 Result<bool> FrameReader::add_chunk(const IncomingMessage& message, Sink sink) {
@@ -336,7 +340,7 @@ Result<bool> FrameReader::finish_chunk(std::uint32_t id, std::size_t bytes, Sink
   }
   IncomingMessage message(stream.owner, bytes_of, stream.limits);
   if (message.kind() == FrameKind::kChunk) return fail(ErrorCode::kCorrupt, "a chunk in chunks");
-  return deliver(std::move(message), sink);
+  return deliver(message, sink);
 }
 
 }  // namespace muster::wire

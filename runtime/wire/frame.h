@@ -30,8 +30,9 @@ Result<std::size_t> check_frame(Slice bytes, const Limits& limits);
 
 class FrameReader {
  public:
-  // Called with each whole message in turn; false stops the parsing.
-  using Sink = detail::FunctionRef<bool(IncomingMessage&&)>;
+  // Called with each whole message in turn, which is lent: a copy keeps it. False stops the
+  // parsing.
+  using Sink = detail::FunctionRef<bool(const IncomingMessage&)>;
 
   static constexpr std::size_t kBlockBytes = 64 * 1024;
   static constexpr std::size_t kSmallFrameBytes = 8 * 1024;
@@ -90,7 +91,7 @@ class FrameReader {
   Result<bool> finish_direct(Sink sink);
   Result<void> start_direct(Slice have, std::size_t size);
   Result<bool> start_chunk(Slice have, std::size_t size);
-  Result<bool> deliver(IncomingMessage&& message, Sink sink);
+  Result<bool> deliver(const IncomingMessage& message, Sink sink);
   Result<bool> add_chunk(const IncomingMessage& message, Sink sink);
   Result<Stream*> stream_for(std::uint32_t id, std::uint64_t total, std::uint64_t offset,
                              std::uint32_t align_offset);
@@ -100,7 +101,8 @@ class FrameReader {
   Limits limits_;
   std::shared_ptr<Pool> pool_;
   std::shared_ptr<Block> block_;
-  std::size_t begin_ = 0;  // of the unparsed bytes in the block
+  std::shared_ptr<const void> block_owner_;  // the same, as messages refer to it
+  std::size_t begin_ = 0;                    // of the unparsed bytes in the block
   std::size_t end_ = 0;
   std::size_t wanted_ = 0;  // size of the frame at begin_, when known
   std::optional<Direct> direct_;

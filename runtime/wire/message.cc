@@ -56,6 +56,12 @@ std::vector<std::byte> OutgoingMessage::to_bytes() const {
 
 IncomingMessage::IncomingMessage(std::shared_ptr<const void> owner, Slice bytes,
                                  const Limits& limits)
+    : IncomingMessage(Owner(std::move(owner)), bytes, limits) {}
+
+IncomingMessage::IncomingMessage(Lent lent, Slice bytes, const Limits& limits)
+    : IncomingMessage(Owner(lent), bytes, limits) {}
+
+IncomingMessage::IncomingMessage(Owner owner, Slice bytes, const Limits& limits)
     : owner_(std::move(owner)),
       bytes_(bytes),
       nesting_max_(limits.nesting_max),

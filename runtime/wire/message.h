@@ -99,9 +99,16 @@ class OutgoingMessage {
   alignas(8) std::byte inline_[kInlineBytes];
 };
 
+// What a message's bytes live by, lent by the reader that found it: copies own a share of it.
+struct Lent {
+  const std::shared_ptr<const void>& owner;
+};
+
 class IncomingMessage {
  public:
   IncomingMessage() = default;
+  // Valid while the lender neither changes nor goes.
+  IncomingMessage(Lent lent, Slice bytes, const Limits& limits);
   // Requires: invariant 2, and `limits` those that the bytes were checked against.
   IncomingMessage(std::shared_ptr<const void> owner, Slice bytes, const Limits& limits);
   // A message whose bytes are copied into a buffer of its own; kCorrupt when `bytes` are not one
@@ -110,7 +117,7 @@ class IncomingMessage {
 
   FrameKind kind() const noexcept { return kind_; }
   Slice bytes() const noexcept { return bytes_; }
-  const std::shared_ptr<const void>& owner() const noexcept { return owner_; }
+  const std::shared_ptr<const void>& owner() const noexcept { return owner_.get(); }
   // The limits under which it may be walked.
   std::uint32_t nesting_max() const noexcept { return nesting_max_; }
   std::uint32_t traversal_factor() const noexcept { return traversal_factor_; }
@@ -120,7 +127,26 @@ class IncomingMessage {
   bool readable() const noexcept { return readable_; }
 
  private:
-  std::shared_ptr<const void> owner_;
+  class Owner {
+   public:
+    Owner() = default;
+    explicit Owner(Lent lent) noexcept : lent_(&lent.owner) {}
+    explicit Owner(std::shared_ptr<const void> own) noexcept : own_(std::move(own)) {}
+    Owner(const Owner& other) : own_(other.get()) {}
+    Owner& operator=(const Owner& other) {
+      own_ = other.get();
+      lent_ = nullptr;
+      return *this;
+    }
+    const std::shared_ptr<const void>& get() const noexcept { return lent_ ? *lent_ : own_; }
+
+   private:
+    std::shared_ptr<const void> own_;
+    const std::shared_ptr<const void>* lent_ = nullptr;
+  };
+  IncomingMessage(Owner owner, Slice bytes, const Limits& limits);
+
+  Owner owner_;
   Slice bytes_;
   StructView content_;
   FrameKind kind_ = FrameKind::kNone;

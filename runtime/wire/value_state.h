@@ -39,8 +39,9 @@ struct DecoderSource {
 
 struct DecoderState {
   struct Level {
+    explicit Level(const StructList& values) : list(values) {}
     StructList list;
-    std::size_t next;
+    std::size_t next = 0;
   };
   explicit DecoderState(const DecoderSource& source);
 

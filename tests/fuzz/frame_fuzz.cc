@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t n = std::min({into.size(), size - at, step});
     std::memcpy(into.data(), data + at, n);
     at += n;
-    const auto done = reader.commit(n, [](IncomingMessage&& m) {
+    const auto done = reader.commit(n, [](const IncomingMessage& m) {
       parse_any(m);
       return true;
     });

@@ -69,8 +69,8 @@ class RawPeer {
       const auto into = reader_.target();
       const auto n = ::recv(fd_, into.data(), into.size(), 0);
       const bool ok = n > 0 && reader_.commit(static_cast<std::size_t>(n),
-                                              [this](wire::IncomingMessage&& message) {
-                                                frames_.push_back(std::move(message));
+                                              [this](const wire::IncomingMessage& message) {
+                                                frames_.push_back(message);
                                                 return true;
                                               });
       if (!ok) {

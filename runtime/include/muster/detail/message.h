@@ -3,6 +3,7 @@
 
 #include <muster/detail/function_ref.h>
 #include <muster/detail/future_state.h>
+#include <muster/detail/pool.h>
 #include <muster/ids.h>
 
 #include <coroutine>
@@ -60,7 +61,7 @@ class HandlerContext {
 };
 
 /// One entry of a mailbox. Exactly one of invoke and reject is called, once.
-class Message {
+class Message : public Pooled {
  public:
   virtual ~Message() = default;
   /// Runs the handler on `object`. Throws CheckFailure only. When the returned run is suspended the

@@ -177,7 +177,7 @@ TEST_F(BoundsTest, StrangerThatLiesAboutASizeLosesItsConnectionAndNothingElse) {
   const std::function<void()> read = [&] {
     stream->read_some(reader.target(), [&](Result<std::size_t> count) {
       if (!count) return;
-      ASSERT_TRUE(reader.commit(*count, [&](wire::IncomingMessage&& frame) {
+      ASSERT_TRUE(reader.commit(*count, [&](const wire::IncomingMessage& frame) {
         const auto step = handshake.on_frame(frame);
         EXPECT_TRUE(step) << step.error().here.message;
         if (step && step->answer) say(step->answer->to_bytes());

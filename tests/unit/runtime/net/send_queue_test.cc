@@ -24,7 +24,7 @@ class SendQueueTest : public ::testing::Test {
         const std::size_t n = std::min(into.size(), s.size() - at);
         std::memcpy(into.data(), s.data() + at, n);
         at += n;
-        EXPECT_TRUE(reader.commit(n, [this](wire::IncomingMessage&& m) {
+        EXPECT_TRUE(reader.commit(n, [this](const wire::IncomingMessage& m) {
           order.push_back(m.kind() == wire::FrameKind::kHeartbeat ? 0 : call_id(m));
           return true;
         }));

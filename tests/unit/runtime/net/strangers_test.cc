@@ -41,8 +41,8 @@ class StrangerTest : public ::testing::Test {
     wire::FrameReader reader{wire::Limits()};
     std::vector<wire::IncomingMessage> frames;
     std::memcpy(reader.target().data(), answer.data(), answer.size());
-    EXPECT_TRUE(reader.commit(answer.size(), [&](wire::IncomingMessage&& m) {
-      frames.push_back(std::move(m));
+    EXPECT_TRUE(reader.commit(answer.size(), [&](const wire::IncomingMessage& m) {
+      frames.push_back(m);
       return true;
     }));
     EXPECT_FALSE(frames.empty());

@@ -59,7 +59,7 @@ void feed(const std::vector<std::byte>& bytes) {
     const std::size_t n = std::min(into.size(), bytes.size() - at);
     std::memcpy(into.data(), bytes.data() + at, n);
     at += n;
-    const auto done = reader.commit(n, [](IncomingMessage&& m) {
+    const auto done = reader.commit(n, [](const IncomingMessage& m) {
       read_all(m);
       return true;
     });

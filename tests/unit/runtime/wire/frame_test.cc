@@ -20,8 +20,8 @@ class FrameReaderTest : public ::testing::Test {
       const std::size_t n = std::min({into.size(), bytes.size() - at, step});
       std::memcpy(into.data(), bytes.data() + at, n);
       at += n;
-      auto done = reader.commit(n, [this](IncomingMessage&& m) {
-        received.push_back(std::move(m));
+      auto done = reader.commit(n, [this](const IncomingMessage& m) {
+        received.push_back(m);
         return true;
       });
       if (!done) return muster::fail(done.error());
@@ -203,8 +203,8 @@ TEST_F(FrameReaderTest, MessagesOutliveTheReader) {
     FrameReader local(limits);
     const auto bytes = call_with(std::string("keep")).to_bytes();
     std::memcpy(local.target().data(), bytes.data(), bytes.size());
-    ASSERT_TRUE(local.commit(bytes.size(), [this](IncomingMessage&& m) {
-      received.push_back(std::move(m));
+    ASSERT_TRUE(local.commit(bytes.size(), [this](const IncomingMessage& m) {
+      received.push_back(m);
       return true;
     }));
   }

@@ -48,7 +48,7 @@ TEST(PropertyTest, AnyCutOfTheStreamGivesTheSameMessages) {
           at += n;
           RC_ASSERT(reader
                         .commit(n,
-                                [&](IncomingMessage&& m) {
+                                [&](const IncomingMessage& m) {
                                   Decoder decoder = arguments(m, nullptr);
                                   out.push_back(decode_value<std::string>(decoder));
                                   return true;

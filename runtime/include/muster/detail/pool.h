@@ -1,0 +1,20 @@
+#pragma once
+/// Memory of the small objects that every message needs. Not for users.
+
+#include <cstddef>
+
+namespace muster::detail {
+
+/// As operator new and delete, but quick for objects that one thread makes and another ends.
+/// Threads: any; what one allocated any other may free.
+void* pool_allocate(std::size_t bytes);
+void pool_free(void* memory) noexcept;
+
+/// Base of classes whose objects live in the pool.
+class Pooled {
+ public:
+  static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
+  static void operator delete(void* memory) noexcept { pool_free(memory); }
+};
+
+}  // namespace muster::detail
