@@ -4,7 +4,7 @@
     bench/actors/run.py [--repeats 5] [--only NAME]... [--threads N] [--json FILE] [--bin build/release/bin]
 
 Each repeat is a process of its own for each of the two, which runs the benchmark once unmeasured
-and once on the clock. Prints medians; ratio = Muster / CAF, below 1 where Muster takes less; spread
+and once on the clock. Prints medians and the peak of the process's memory; ratio = Muster / CAF, below 1 where Muster takes less; spread
 is that of the ratio from repeat to repeat. Without caf_savina (built where libcaf-dev is installed)
 only Muster's column is filled. Exits 1 when a benchmark's own check of its result failed.
 """
@@ -18,6 +18,7 @@ import subprocess
 import sys
 
 PROGRAMS = ("muster", "caf")
+LAYOUT = "{:<28} {:>9} {:>9} {:>6} {:>12} {:>10} {:>8} {:>10} {:>8}  {}"
 LIMIT_SECONDS = 1800  # a benchmark gives up by itself after five minutes
 
 
@@ -38,7 +39,8 @@ def summary(runs):
            ("suite", "benchmark", "parameters", "threads", "operations", "counted", "unit")}
     for program, lines in runs.items():
         values = [line["values"][0] for line in lines]
-        row[program] = {"values": values, "median": statistics.median(values)}
+        row[program] = {"values": values, "median": statistics.median(values),
+                        "peak_mib": statistics.median(line["peak_mib"] for line in lines)}
     if runs.get("caf") and row["caf"]["median"] > 0:
         row["ratio"] = row["muster"]["median"] / row["caf"]["median"]
         pairs = [m / c for m, c in zip(row["muster"]["values"], row["caf"]["values"]) if c > 0]
@@ -59,7 +61,8 @@ def line(row):
     cells += [f"{row['ratio']:.2f}", f"{row['ratio_low']:.2f}-{row['ratio_high']:.2f}"] \
         if "ratio" in row else ["-", "-"]
     cells += [rate(row, p) for p in PROGRAMS]
-    return "{:<30} {:>9} {:>9} {:>6} {:>12} {:>10} {:>10}  {}".format(*cells, row["counted"])
+    cells += [f"{row[p]['peak_mib']:.0f}" if p in row else "-" for p in PROGRAMS]
+    return LAYOUT.format(*cells, row["counted"])
 
 
 def geometric_mean(rows):
@@ -92,8 +95,8 @@ def main():
             parser.error(f"--only {name}: expected one of {', '.join(known)}")
 
     load = [os.getloadavg()]
-    print("{:<30} {:>9} {:>9} {:>6} {:>12} {:>10} {:>10}".format(
-        "benchmark", "Muster s", "CAF s", "ratio", "spread", "Muster M/s", "CAF M/s"))
+    print(LAYOUT.format("benchmark", "Muster s", "CAF s", "ratio", "spread", "Muster M/s", "CAF M/s",
+                        "Muster MiB", "CAF MiB", "M/s are millions of"))
     rows = []
     for name in options.only or known:
         runs = {program: [] for program in binaries}

@@ -110,6 +110,20 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
+rusage usage_so_far() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage;
+}
+
+double cpu_seconds() {
+  const rusage usage = usage_so_far();
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 void print(const char* program, const Row& row, unsigned threads,
            const std::vector<double>& values) {
   std::printf(
@@ -121,7 +135,8 @@ void print(const char* program, const Row& row, unsigned threads,
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::printf("%s%.6g", i == 0 ? "" : ", ", values[i]);
   }
-  std::printf("]}\n");
+  // Of the process until here: of this benchmark alone when it is the first.
+  std::printf("], \"peak_mib\": %.1f}\n", static_cast<double>(usage_so_far().ru_maxrss) / 1024);
   std::fflush(stdout);
 }
 
@@ -131,15 +146,6 @@ void run_row(const char* program, const Row& row, const Body& body, const Option
   std::vector<double> values;
   for (int i = 0; i < repeats; ++i) values.push_back(body(options.threads));
   print(program, row, options.threads, values);
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 }  // namespace
