@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The Savina benchmarks on Muster beside CAF, in turn and several times over.
 
-    bench/actors/run.py [--repeats 5] [--only NAME]... [--threads N] [--json FILE] [--bin build/release/bin]
+    bench/actors/run.py [--repeats 5] [--only NAME]... [--threads N] [--json FILE] [--bin FOLDER]
 
 Each repeat is a process of its own for each of the two, which runs the benchmark once unmeasured
-and once on the clock. Prints medians and the peak of the process's memory; ratio = Muster / CAF, below 1 where Muster takes less; spread
-is that of the ratio from repeat to repeat. Without caf_savina (built where libcaf-dev is installed)
-only Muster's column is filled. Exits 1 when a benchmark's own check of its result failed.
+and once on the clock. Prints medians and the peak of the process's memory; ratio = Muster / CAF,
+below 1 where Muster takes less; spread is that of the ratio from repeat to repeat. Without
+caf_savina (built where libcaf-dev is installed) only Muster's columns are filled. Exits 1 when a
+benchmark's own check of its result failed.
 """
 import argparse
 import json
