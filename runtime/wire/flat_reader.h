@@ -9,17 +9,6 @@
 
 namespace muster::wire {
 
-// Sum of a stream message's segment table, checked: see frame.cc.
-inline std::uint32_t load_u32(const std::byte* at) noexcept {
-  std::uint32_t value;
-  __builtin_memcpy(&value, at, sizeof value);
-  return value;  // the wire is little-endian, and so is every machine we build for
-}
-// Bytes of the segment table of a message with `segments` segments.
-constexpr std::size_t table_bytes(std::size_t segments) noexcept {
-  return (4 + 4 * segments + 7) / 8 * 8;
-}
-
 // Reads a complete stream message in place, without allocating.
 // Requires: the segment table has been checked against the size of `bytes`.
 class FlatReader final : public capnp::MessageReader {

@@ -17,6 +17,10 @@
 
 namespace muster::wire {
 
+// How the elements of a list lie: the codes of Cap'n Proto.
+inline constexpr std::uint32_t kBytesElement = 2, kWordsElement = 5, kPointersElement = 6,
+                               kStructsElement = 7;
+
 class Malformed final : public std::exception {
  public:
   explicit Malformed(const char* what) : what_(what) {}
@@ -41,7 +45,8 @@ class MessageView {
   // Requires: the message's segment table fits its bytes (check_frame).
   explicit MessageView(const IncomingMessage& message)
       : MessageView(message.bytes(), message.traversal_factor()) {}
-  MessageView(Slice message, std::uint32_t traversal_factor);
+  MessageView(Slice message, std::uint32_t traversal_factor)
+      : message_(message), first_(segment(0)), left_(message.size() / 8 * traversal_factor + 64) {}
 
   StructView root() {
     check(first_, 0, 1);
@@ -81,7 +86,12 @@ class MessageView {
     return {segment, near_target(pointer, at), pointer};
   }
   Target follow_far(std::uint64_t pointer) const;
-  Segment segment(std::uint32_t id) const;
+  Segment segment(std::uint32_t id) const {
+    const std::uint32_t last = load_u32(message_.data());
+    if (last == 0 && id == 0) return {message_.data() + 8, load_u32(message_.data() + 4)};
+    return segment_of_many(id, std::size_t{last} + 1);
+  }
+  Segment segment_of_many(std::uint32_t id, std::size_t count) const;
   StructView struct_at(const Target& target) {
     if (target.tag == 0) return {};
     if ((target.tag & 3) != 0) malformed("a list where a struct belongs");
@@ -119,5 +129,56 @@ class MessageView {
   Segment first_;
   std::size_t left_;  // words that may still be walked
 };
+
+// Inline, all of them: a small call is read in some ten steps.
+
+inline MessageView::List MessageView::list_at(const Target& target, std::uint32_t element,
+                                              std::size_t element_bytes) {
+  if (target.tag == 0) return {};
+  if ((target.tag & 3) != 1 || (target.tag >> 32 & 7) != element) {
+    malformed("something else where a list of another kind belongs");
+  }
+  const std::size_t count = target.tag >> 35;
+  const std::size_t words = (count * element_bytes + 7) / 8;
+  check(target.segment, target.at, words);
+  walk(words);
+  return {target, count};
+}
+
+inline Slice MessageView::bytes_at(const Target& target) {
+  const List list = list_at(target, kBytesElement, 1);
+  if (list.count == 0) return {};
+  return {list.target.segment.begin + 8 * list.target.at, list.count};
+}
+
+inline StructList MessageView::get_structs(const StructView& in, unsigned index) {
+  // The list's count is one of words; the word before the first says of how many structs.
+  const List list = list_at(follow(in, index), kStructsElement, 8);
+  if (list.target.tag == 0) return {};
+  check(list.target.segment, list.target.at, list.count + 1);
+  const std::uint64_t tag = load_word(list.target.segment, list.target.at);
+  StructList out;
+  out.count = static_cast<std::uint32_t>(tag) >> 2;
+  out.first = {list.target.segment, list.target.at + 1,
+               static_cast<std::uint32_t>(tag >> 32 & 0xFFFF),
+               static_cast<std::uint32_t>(tag >> 48)};
+  const std::size_t each = std::size_t{out.first.data} + out.first.pointers;
+  if ((tag & 3) != 0 || out.count * each > list.count) {
+    malformed("a list that claims more than it holds");
+  }
+  if (each == 0) walk(out.count);  // they take no room, but reading them takes time
+  return out;
+}
+
+inline Slice MessageView::get_bytes(const StructView& in, unsigned index) {
+  return bytes_at(follow(in, index));
+}
+
+inline std::string_view MessageView::get_text(const StructView& in, unsigned index) {
+  const Slice bytes = get_bytes(in, index);
+  if (bytes.empty()) return {};
+  if (bytes.back() != std::byte{0}) malformed("a text without its end");
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size() - 1};
+}
 
 }  // namespace muster::wire

@@ -27,10 +27,6 @@ constexpr std::size_t kSegmentWordsMax = (std::size_t{1} << 29) - 1;
 constexpr std::size_t kExternalsMax = 60;
 constexpr std::array<std::byte, 8> kPadding{};
 
-constexpr unsigned kStructPointer = 0, kListPointer = 1;
-constexpr std::uint32_t kBytesElement = 2, kWordsElement = 5, kPointersElement = 6,
-                        kStructsElement = 7;
-
 constexpr std::size_t words_of(std::size_t bytes) {
   return (bytes + 7) / 8;
 }
@@ -43,19 +39,28 @@ struct SegmentWriter::Scratch {
   std::size_t capacity = kScratchWords;
 
   // One for each thread, for its next message; a message made while another is (rare) has its own.
-  static std::unique_ptr<Scratch>& spare() {
-    thread_local std::unique_ptr<Scratch> scratch;
+  // A plain pointer, since a thread's first use of anything else is asked for at every use.
+  static Scratch*& spare() noexcept {
+    constinit thread_local Scratch* scratch = nullptr;
     return scratch;
+  }
+  static Scratch* take() {
+    if (Scratch* scratch = std::exchange(spare(), nullptr)) return scratch;
+    // Ends the thread's spare with the thread.
+    thread_local struct Keeper {
+      ~Keeper() { delete std::exchange(spare(), nullptr); }
+    } keeper;
+    static_cast<void>(keeper);
+    return new Scratch;
   }
 };
 
 SegmentWriter::SegmentWriter()
-    : scratch_(Scratch::spare() ? std::move(Scratch::spare()) : std::make_unique<Scratch>()),
-      words_(scratch_->words.get()),
-      capacity_(scratch_->capacity) {}
+    : scratch_(Scratch::take()), words_(scratch_->words.get()), capacity_(scratch_->capacity) {}
 
 SegmentWriter::~SegmentWriter() {
-  if (scratch_->capacity == kScratchWords) Scratch::spare() = std::move(scratch_);
+  if (scratch_->capacity != kScratchWords || Scratch::spare() != nullptr) return;
+  Scratch::spare() = scratch_.release();
 }
 
 void SegmentWriter::grow(std::size_t words) {
@@ -70,35 +75,6 @@ void SegmentWriter::grow(std::size_t words) {
   scratch_->capacity = capacity;
   words_ = scratch_->words.get();
   capacity_ = capacity;
-}
-
-void SegmentWriter::point(Position pointer, Position target, unsigned kind,
-                          std::uint32_t high) noexcept {
-  const auto offset = static_cast<std::int64_t>(target) - static_cast<std::int64_t>(pointer) - 1;
-  const auto low = static_cast<std::uint32_t>(offset << 2) | kind;
-  words_[pointer] = std::uint64_t{high} << 32 | low;
-}
-
-SegmentWriter::Position SegmentWriter::add_frame(FrameKind kind, StructSize content) {
-  const Position root = allocate(1);
-  const Position frame = add_struct(root, kFrameSize);
-  set(frame, static_cast<std::uint64_t>(kind));
-  return add_struct(frame + kFrameSize.data, content);
-}
-
-SegmentWriter::Position SegmentWriter::add_struct(Position pointer, StructSize size) {
-  const Position at = allocate(size.words());
-  point(pointer, at, kStructPointer, size.pointers << 16 | size.data);
-  return at;
-}
-
-SegmentWriter::Position SegmentWriter::add_structs(Position pointer, std::size_t count,
-                                                   StructSize size) {
-  const Position tag = allocate(1 + count * size.words());
-  const auto words = static_cast<std::uint32_t>(count * size.words());
-  point(pointer, tag, kListPointer, words << 3 | kStructsElement);
-  set(tag, std::uint64_t{size.pointers << 16 | size.data} << 32 | count << 2);
-  return tag + 1;
 }
 
 SegmentWriter::Position SegmentWriter::add_pointers(Position pointer, std::size_t count) {

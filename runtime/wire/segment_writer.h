@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "runtime/wire/message.h"
+#include "runtime/wire/segment_reader.h"
 
 namespace muster::wire {
 
@@ -28,6 +29,8 @@ inline constexpr StructSize kChunkSize{3, 1};
 inline constexpr StructSize kValueSize{2, 2};
 inline constexpr StructSize kArrayLayoutSize{0, 2};
 inline constexpr StructSize kActorRefSize{4, 1};
+
+inline constexpr unsigned kStructPointer = 0, kListPointer = 1;
 
 class SegmentWriter {
  public:
@@ -69,7 +72,7 @@ class SegmentWriter {
     const Position at = used_;
     if (words > capacity_ - used_) grow(words);
     used_ += words;
-    std::memset(words_ + at, 0, words * 8);
+    for (Position i = at; i < used_; ++i) words_[i] = 0;
     return at;
   }
   void grow(std::size_t words);
@@ -84,5 +87,34 @@ class SegmentWriter {
   std::size_t capacity_;
   std::vector<External> externals_;
 };
+
+inline void SegmentWriter::point(Position pointer, Position target, unsigned kind,
+                                 std::uint32_t high) noexcept {
+  const auto offset = static_cast<std::int64_t>(target) - static_cast<std::int64_t>(pointer) - 1;
+  const auto low = static_cast<std::uint32_t>(offset << 2) | kind;
+  words_[pointer] = std::uint64_t{high} << 32 | low;
+}
+
+inline SegmentWriter::Position SegmentWriter::add_frame(FrameKind kind, StructSize content) {
+  const Position root = allocate(1);
+  const Position frame = add_struct(root, kFrameSize);
+  set(frame, static_cast<std::uint64_t>(kind));
+  return add_struct(frame + kFrameSize.data, content);
+}
+
+inline SegmentWriter::Position SegmentWriter::add_struct(Position pointer, StructSize size) {
+  const Position at = allocate(size.words());
+  point(pointer, at, kStructPointer, size.pointers << 16 | size.data);
+  return at;
+}
+
+inline SegmentWriter::Position SegmentWriter::add_structs(Position pointer, std::size_t count,
+                                                          StructSize size) {
+  const Position tag = allocate(1 + count * size.words());
+  const auto words = static_cast<std::uint32_t>(count * size.words());
+  point(pointer, tag, kListPointer, words << 3 | kStructsElement);
+  set(tag, std::uint64_t{size.pointers << 16 | size.data} << 32 | count << 2);
+  return tag + 1;
+}
 
 }  // namespace muster::wire

@@ -7,6 +7,16 @@
 
 namespace muster::wire {
 
+inline std::uint32_t load_u32(const std::byte* at) noexcept {
+  std::uint32_t value;
+  __builtin_memcpy(&value, at, sizeof value);
+  return value;  // the wire is little-endian, and so is every machine we build for
+}
+// Bytes of the segment table of a message with `segments` segments.
+constexpr std::size_t table_bytes(std::size_t segments) noexcept {
+  return (4 + 4 * segments + 7) / 8 * 8;
+}
+
 struct Segment {
   const std::byte* begin = nullptr;
   std::size_t words = 0;
