@@ -423,7 +423,8 @@ void add_round_fields(std::vector<Field>& out) {
       kManySteps, [](auto& c) -> auto& { return c.round.evaluate_every; }));
   out.push_back(real(
       {"round.evaluation_deadline_s", "--evaluation-deadline",
-       "seconds after which an evaluation without a result fails the run"},
+       "seconds, with those it waits for its turn, after which an evaluation without a result "
+       "fails the run"},
       {0, 86400, true}, [](auto& c) -> auto& { return c.round.evaluation_deadline_s; }));
   out.push_back(integer(
       {"stop.rounds", "--rounds", "end after so many rounds; 0: no limit"}, 0, kManySteps,

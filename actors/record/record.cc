@@ -118,8 +118,7 @@ Result<optim::Evaluation> evaluate_record(const std::string& folder, const std::
   if (!record) return fail(record.error());
   if (!data_dir.empty()) record->config.data.dir = data_dir;
   try {
-    const auto objective =
-        dataset_objectives(record->config)(Seat{0, record->config.workers, true}).objective;
+    const auto objective = dataset_objectives(record->config)(Seat{0, 0, true}).objective;
     if (objective->dim() != record->parameters.size())
       return fail(ErrorCode::kInvalid,
                   folder + ": " + kParametersName + " holds " +

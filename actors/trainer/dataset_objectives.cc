@@ -106,7 +106,8 @@ ObjectiveFactory dataset_objectives(const TrainConfig& config) {
     if (seat.evaluation) {
       // Where the workers are in this process, their data are proved before the run begins.
       const TrainConfig& c = source->config();
-      if (c.processes == 0 && c.network.listen.empty()) (void)source->train();
+      const bool here = seat.workers != 0 && c.processes == 0 && c.network.listen.empty();
+      if (here) (void)source->train();
       const DatasetPtr test = source->test();
       task.objective = make_model(c, test, test);
     } else {

@@ -28,7 +28,8 @@ def train(args, flags):
         done = subprocess.run(command + flags + args.flags, capture_output=True, text=True)
         wall = time.monotonic() - began
     if done.returncode != 0:
-        print(done.stderr.strip().splitlines()[-1], file=sys.stderr)
+        words = done.stderr.strip().splitlines() or [f"muster ended with status {done.returncode}"]
+        print(words[-1], file=sys.stderr)
         sys.exit(2)
     result = json.loads(done.stdout.splitlines()[-1])
     return {

@@ -51,6 +51,12 @@ class CellScope : private PlaceScope {
 
 }  // namespace
 
+std::string unlike(std::string_view found, std::string_view wanted) {
+  const std::string other(wanted);
+  return "a " + std::string(found) +
+         (found == wanted ? ", but another class of that name" : ", not a " + other);
+}
+
 /// Ends the actor in its turn.
 class ActorCell::StopMessage final : public Message {
  public:
@@ -118,7 +124,15 @@ void ActorCell::schedule() {
   core_->executor().post(*this);
 }
 
-void ActorCell::deliver(std::unique_ptr<Message> message) {
+void ActorCell::deliver(std::unique_ptr<Message> message, const ActorType& expected) {
+  if (!type_.is(expected)) {
+    if (message->one_way()) core_->count_dead_letter();
+    message->reject(Error{ErrorCode::kInvalid,
+                          describe() + " is " + unlike(type_.name, expected.name) +
+                              ": the handle it was called by is of another class",
+                          {}});
+    return;
+  }
   bool wake = false;
   bool dead = false;
   bool too_many = false;
@@ -379,8 +393,8 @@ void ActorCell::reject(Message& message) {
 }
 
 void ActorCell::one_way_failed(std::string_view method, const Error& error) {
-  core_->report(describe() + ": " + std::string(method) +
-                " (sent one way) failed: " + error.describe());
+  core_->report(describe() + ": " + std::string(method) + " (sent one way) failed: " +
+                (error.type.empty() ? "" : error.type + ": ") + error.message);
 }
 
 }  // namespace muster::detail

@@ -23,6 +23,9 @@ namespace muster::detail {
 
 class RuntimeCore;
 
+/// "a Counter, not a Ledger", also where two classes share a name.
+std::string unlike(std::string_view found, std::string_view wanted);
+
 /// First-in first-out list of owned messages.
 class MessageList {
  public:
@@ -79,7 +82,7 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   boost::intrusive_ptr<Domain> domain() const override;
   std::string describe() const override;
   Duration default_timeout() const override;
-  void deliver(std::unique_ptr<Message> message) override;
+  void deliver(std::unique_ptr<Message> message, const ActorType& expected) override;
   void send_remote(std::uint64_t, std::string_view, Duration, std::size_t,
                    FunctionRef<void(Encoder&)>, boost::intrusive_ptr<PendingReply>) override;
   void stop(bool kill) override { end(kill ? DownReason::kKilled : DownReason::kStopped, kill); }

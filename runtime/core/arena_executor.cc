@@ -297,7 +297,7 @@ void ArenaExecutor::arm_rescue() {
 
 void ArenaExecutor::rescue() {
   rescue_armed_.store(false, std::memory_order_release);
-  std::vector<Runnable*> stuck;
+  RunQueue stuck;
   bool waiting = false;
   {
     const std::scoped_lock lock(locals_mutex_);
@@ -308,10 +308,10 @@ void ArenaExecutor::rescue() {
         waiting = true;
         continue;
       }
-      while (Runnable* work = local->queue.pop()) stuck.push_back(work);
+      while (Runnable* work = local->queue.pop()) stuck.push(*work);
     }
   }
-  for (Runnable* work : stuck) share(*work);
+  while (Runnable* work = stuck.pop()) share(*work);
   if (waiting) arm_rescue();
 }
 

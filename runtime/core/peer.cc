@@ -1,5 +1,7 @@
 #include "runtime/core/peer.h"
 
+#include "runtime/core/references.h"
+
 namespace muster::detail {
 
 namespace {
@@ -13,7 +15,9 @@ class ConnectionReply final : public RemoteReply {
     if (peer_) peer_->reply_error(call_id_, {ErrorCode::kInternal, "the call was dropped", {}});
   }
   void result(FunctionRef<void(Encoder&)> encode) override {
-    if (const auto peer = std::move(peer_)) peer->reply_result(call_id_, encode);
+    if (!peer_) return;
+    peer_->reply_result(call_id_, encode);  // when it throws, the caller is still to be answered
+    peer_.reset();
   }
   void error(const Error& error) override {
     if (const auto peer = std::move(peer_)) peer->reply_error(call_id_, error);
@@ -26,27 +30,6 @@ class ConnectionReply final : public RemoteReply {
 
 /// Results up to this size are never refused for want of room on the connection.
 constexpr std::size_t kSmallResultBytes = 4096;
-
-/// Where export_actor notes what the message being encoded on this thread refers to, or null.
-std::vector<std::uint64_t>*& exporting() noexcept {
-  thread_local std::vector<std::uint64_t>* list = nullptr;
-  return list;
-}
-
-/// Reads every value that is left, for the sake of the references in it.
-void drop_references(Decoder& values) {
-  while (values.remaining() > 0 && !values.failed()) {
-    if (values.peek() == ValueKind::kActor) {
-      static_cast<void>(values.actor());
-    } else if (values.peek() == ValueKind::kList) {
-      values.begin_list();
-      drop_references(values);
-      values.end_list();
-    } else {
-      values.skip();
-    }
-  }
-}
 
 Error unavailable(std::string text) {
   return Error{ErrorCode::kUnavailable, std::move(text), {}};
@@ -171,16 +154,21 @@ void Peer::call(std::uint64_t actor, std::uint64_t method, std::string_view meth
   header.timeout = timeout == kForever ? Duration::zero() : timeout;
   if (pending) header.call_id = add_pending(pending);
   Result<void> sent;
-  std::vector<std::uint64_t> exported;
-  std::vector<std::uint64_t>* outer = std::exchange(exporting(), &exported);
+  ExportScope exported;
+  const auto take_back = [&] {
+    for (const std::uint64_t number : exported.actors) release_export(number, 1);
+  };
   try {
     sent = session_->send(wire::encode_call(header, count, this, arguments));
   } catch (const Exception& e) {
     sent = fail(e.error());
+  } catch (...) {  // of a codec of the user's: the caller's to see
+    take_back();
+    if (pending) take_pending(header.call_id);
+    throw;
   }
-  exporting() = outer;
   if (sent) return;
-  for (const std::uint64_t number : exported) release_export(number, 1);
+  take_back();
   Error error = sent.error();
   // What ended the connection is in the text; the code says what it means for this call.
   if (error.code != ErrorCode::kOverloaded && error.code != ErrorCode::kInvalid) {
@@ -196,6 +184,10 @@ void Peer::call(std::uint64_t actor, std::uint64_t method, std::string_view meth
 
 void Peer::reply_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> value) {
   Result<void> sent;
+  ExportScope exported;
+  const auto take_back = [&] {
+    for (const std::uint64_t number : exported.actors) release_export(number, 1);
+  };
   try {
     auto message = wire::encode_result(call_id, this, value);
     const bool small = message.size() <= kSmallResultBytes;
@@ -203,8 +195,12 @@ void Peer::reply_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> value
                           small ? net::Session::Bound::kExempt : net::Session::Bound::kKept);
   } catch (const Exception& e) {
     sent = fail(e.error());
+  } catch (...) {
+    take_back();
+    throw;
   }
   if (sent) return;
+  take_back();
   // Not kOverloaded, which promises that the handler did not run.
   reply_error(call_id, unavailable("the handler ran, but its result could not be sent back: " +
                                    sent.error().message));
@@ -261,7 +257,7 @@ WireActor Peer::export_actor(const ActorRefPtr& ref) {
     if (cause_) return actor;
     Export& entry = exports_[id.number];
     if (entry.count++ == 0) entry.handle = handle;
-    if (exporting() != nullptr) exporting()->push_back(id.number);
+    if (ExportScope::current()) ExportScope::current()->actors.push_back(id.number);
   }
   return actor;
 }
@@ -350,9 +346,11 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
   if (header->call_id != 0) {
     reply = std::make_unique<ConnectionReply>(shared_from_this(), header->call_id);
   }
+  CountingImports imports(*this);
   const auto refuse = [&](Error error) -> Result<void> {
     // The references among the arguments were counted by the caller: take and drop them.
-    Decoder references = wire::arguments(message, this);
+    CountingImports rest(*this, imports.taken());
+    Decoder references = wire::arguments(message, &rest);
     drop_references(references);
     if (reply) {
       reply->error(error);
@@ -373,7 +371,7 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
                                            "from different versions of the class",
                         {}});
   }
-  Decoder arguments = wire::arguments(message, this);
+  Decoder arguments = wire::arguments(message, &imports);
   auto call = method->decode(arguments, reply);
   if (!call) {
     Error error = call.error();
@@ -382,7 +380,7 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     return refuse(std::move(error));
   }
   (*call)->wire_bytes = message.bytes().size();
-  cell->deliver(std::move(*call));
+  cell->deliver(std::move(*call), cell->type());
   return {};
 }
 
@@ -404,8 +402,8 @@ Result<void> Peer::on_find(const wire::IncomingMessage& message) {
   auto find = wire::parse_find(message);
   if (!find) return fail(find.error());
   const std::uint64_t id = find->request_id;
-  core_->find(find->name, find->type_hash, "type the other node asked for", find->wait, false,
-              [weak = weak_from_this(), id](Result<HandleRef> found) {
+  core_->find(find->name, {find->type_hash, "type the other node asked for", nullptr}, find->wait,
+              false, [weak = weak_from_this(), id](Result<HandleRef> found) {
                 const auto self = weak.lock();
                 if (!self) return;
                 wire::FoundFrame frame{id, {}};

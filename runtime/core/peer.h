@@ -138,7 +138,7 @@ class RemoteActor final : public ActorRef {
   boost::intrusive_ptr<Domain> domain() const override;
   std::string describe() const override;
   Duration default_timeout() const override { return core_->options().call_timeout; }
-  void deliver(std::unique_ptr<Message> message) override;
+  void deliver(std::unique_ptr<Message> message, const ActorType& expected) override;
   void send_remote(std::uint64_t method, std::string_view method_name, Duration timeout,
                    std::size_t count, FunctionRef<void(Encoder&)> arguments,
                    boost::intrusive_ptr<PendingReply> pending) override;

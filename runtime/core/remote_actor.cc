@@ -12,7 +12,7 @@ std::string RemoteActor::describe() const {
                 : ": its node is not joined with this one, or it has ended");
 }
 
-void RemoteActor::deliver(std::unique_ptr<Message> message) {
+void RemoteActor::deliver(std::unique_ptr<Message> message, const ActorType&) {
   message->reject(Error{ErrorCode::kInternal, "deliver on a remote actor", {}});
 }
 

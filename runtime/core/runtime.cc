@@ -56,7 +56,7 @@ void Runtime::construct(detail::ActorRef& cell, detail::FunctionRef<void*()> mak
 Future<detail::HandleRef> Runtime::find_ref(const std::string& name, const detail::ActorType& type,
                                             Duration timeout) {
   auto state = boost::intrusive_ptr(new detail::FutureState<detail::HandleRef>(domain()));
-  core_->find(name, type.hash, type.name, timeout, true,
+  core_->find(name, {type.hash, std::string(type.name), &type}, timeout, true,
               [state](Result<detail::HandleRef> found) { state->complete(std::move(found)); });
   return Future<detail::HandleRef>(state);
 }
@@ -108,7 +108,7 @@ namespace this_actor {
 
 detail::HandleRef detail_::self(const detail::ActorType& expected) {
   detail::ActorCell& cell = current_cell();
-  MUSTER_CHECK(cell.type().hash == expected.hash, cell.type().name, expected.name);
+  MUSTER_CHECK(cell.type().is(expected), cell.type().name, expected.name);
   return detail::HandleRef(boost::intrusive_ptr<detail::ActorRef>(&cell));
 }
 
@@ -116,8 +116,9 @@ ScheduledSend detail_::deliver_after(Duration delay,
                                      std::function<std::unique_ptr<detail::Message>()> make) {
   const boost::intrusive_ptr<detail::ActorCell> cell(&current_cell());
   Timers& timers = cell->core().timers();
-  const TimerId id = timers.schedule(timers.clock().now() + delay,
-                                     [cell, make = std::move(make)] { cell->deliver(make()); });
+  const TimerId id = timers.schedule(timers.clock().now() + delay, [cell, make = std::move(make)] {
+    cell->deliver(make(), cell->type());
+  });
   return ScheduledSend(cell->domain(), id);
 }
 

@@ -147,7 +147,7 @@ void RuntimeCore::announce(ActorCell& cell) {
     const std::scoped_lock lock(mutex_);
     for (const auto& [id, find] : finds_) {
       if (find.name == cell.name()) {
-        found.emplace_back(id, checked(cell, find.type_hash, find.type_name));
+        found.emplace_back(id, checked(cell, find.type));
       }
     }
   }
@@ -173,22 +173,21 @@ void RuntimeCore::cell_ended() {
 
 // --- names ---------------------------------------------------------------------------------------
 
-Result<HandleRef> RuntimeCore::checked(ActorCell& cell, std::uint64_t type_hash,
-                                       std::string_view type_name) const {
-  if (type_hash != 0 && cell.type().hash != type_hash) {
-    return fail(ErrorCode::kInvalid, "the actor '" + cell.name() + "' is a " +
-                                         std::string(cell.type().name) + ", not a " +
-                                         std::string(type_name));
+Result<HandleRef> RuntimeCore::checked(ActorCell& cell, const WantedType& type) const {
+  const bool fits = type.here != nullptr ? cell.type().is(*type.here)
+                                         : type.hash == 0 || cell.type().hash == type.hash;
+  if (!fits) {
+    return fail(ErrorCode::kInvalid,
+                "the actor '" + cell.name() + "' is " + unlike(cell.type().name, type.name));
   }
   return HandleRef(boost::intrusive_ptr<ActorRef>(&cell));
 }
 
-void RuntimeCore::find(const std::string& name, std::uint64_t type_hash, std::string_view type_name,
-                       Duration timeout, bool everywhere, Found done) {
+void RuntimeCore::find(const std::string& name, WantedType type, Duration timeout, bool everywhere,
+                       Found done) {
   const TimePoint now = clock().now();
   Find find{name,
-            type_hash,
-            std::string(type_name),
+            std::move(type),
             timeout >= TimePoint::max() - now ? TimePoint::max() : now + timeout,
             everywhere,
             0,
@@ -203,7 +202,7 @@ void RuntimeCore::find(const std::string& name, std::uint64_t type_hash, std::st
       at_once = fail(ErrorCode::kCancelled,
                      "cannot look up '" + name + "': the runtime is shutting down");
     } else if (named != names_.end()) {
-      at_once = checked(*named->second, type_hash, type_name);
+      at_once = checked(*named->second, find.type);
     } else {
       id = ++last_find_;
       if (everywhere) peers = peers_;
@@ -221,7 +220,7 @@ void RuntimeCore::find(const std::string& name, std::uint64_t type_hash, std::st
 void RuntimeCore::ask(Peer& peer, std::uint64_t id, const Find& find) {
   if (!peer.ready()) return;  // asked when it becomes ready
   const TimePoint now = clock().now();
-  if (find.deadline > now) peer.find(id, find.name, find.type_hash, find.deadline - now);
+  if (find.deadline > now) peer.find(id, find.name, find.type.hash, find.deadline - now);
 }
 
 void RuntimeCore::finish_find(std::uint64_t id, Result<HandleRef> result) {

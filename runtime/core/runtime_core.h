@@ -55,10 +55,15 @@ class RuntimeCore final : public Domain {
 
   // Names
   using Found = std::function<void(Result<HandleRef>)>;
+  struct WantedType {
+    std::uint64_t hash = 0;  // 0: any
+    std::string name;
+    const ActorType* here = nullptr;  // null: another node asks, who knows the name alone
+  };
   /// Calls `done` once: with the actor when it appears, with kInvalid when it is of another type,
   /// with kTimeout after `timeout`. `everywhere`: on peers too.
-  void find(const std::string& name, std::uint64_t type_hash, std::string_view type_name,
-            Duration timeout, bool everywhere, Found done);
+  void find(const std::string& name, WantedType type, Duration timeout, bool everywhere,
+            Found done);
 
   // Peers
   Result<NodeId> join(const std::string& address, Duration timeout);
@@ -75,8 +80,7 @@ class RuntimeCore final : public Domain {
   struct Joining;
   struct Find {
     std::string name;
-    std::uint64_t type_hash = 0;
-    std::string type_name;
+    WantedType type;
     TimePoint deadline{};
     bool everywhere = false;
     TimerId timer = 0;
@@ -85,8 +89,7 @@ class RuntimeCore final : public Domain {
 
   void listen();
   void accept(std::unique_ptr<ByteStream> stream);
-  Result<HandleRef> checked(ActorCell& cell, std::uint64_t type_hash,
-                            std::string_view type_name) const;
+  Result<HandleRef> checked(ActorCell& cell, const WantedType& type) const;
   void finish_find(std::uint64_t id, Result<HandleRef> result);
   void expire_find(std::uint64_t id);
   void ask(Peer& peer, std::uint64_t id, const Find& find);

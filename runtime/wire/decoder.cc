@@ -337,7 +337,11 @@ void Decoder::message(void* any_pointer_builder) {
       const auto list = value ? value->getList() : frame.getCall().getArguments();
       value = list[static_cast<unsigned>(s.levels[i].next - 1)];
     }
-    static_cast<capnp::AnyPointer::Builder*>(any_pointer_builder)->set(value->getMessage());
+    const auto found = value->getMessage();
+    s.view.walk(found.targetSize().wordCount);  // the reader's own limit is a new one each time
+    static_cast<capnp::AnyPointer::Builder*>(any_pointer_builder)->set(found);
+  } catch (const wire::Malformed& e) {
+    s.fail(ErrorCode::kCorrupt, std::string("cannot be read: ") + e.what());
   } catch (const kj::Exception& e) {
     s.fail(ErrorCode::kCorrupt, std::string("cannot be read: ") + e.getDescription().cStr());
   }

@@ -56,16 +56,22 @@ std::vector<std::byte> OutgoingMessage::to_bytes() const {
 
 IncomingMessage::IncomingMessage(std::shared_ptr<const void> owner, Slice bytes,
                                  const Limits& limits)
-    : IncomingMessage(Owner(std::move(owner)), bytes, limits) {}
-
-IncomingMessage::IncomingMessage(Lent lent, Slice bytes, const Limits& limits)
-    : IncomingMessage(Owner(lent), bytes, limits) {}
-
-IncomingMessage::IncomingMessage(Owner owner, Slice bytes, const Limits& limits)
     : owner_(std::move(owner)),
       bytes_(bytes),
       nesting_max_(limits.nesting_max),
       traversal_factor_(limits.traversal_factor) {
+  read_root();
+}
+
+IncomingMessage::IncomingMessage(Lent lent, Slice bytes, const Limits& limits)
+    : owner_(lent),
+      bytes_(bytes),
+      nesting_max_(limits.nesting_max),
+      traversal_factor_(limits.traversal_factor) {
+  read_root();
+}
+
+void IncomingMessage::read_root() {
   try {
     MessageView view(*this);
     const StructView root = view.root();

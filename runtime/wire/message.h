@@ -144,7 +144,7 @@ class IncomingMessage {
     std::shared_ptr<const void> own_;
     const std::shared_ptr<const void>* lent_ = nullptr;
   };
-  IncomingMessage(Owner owner, Slice bytes, const Limits& limits);
+  void read_root();
 
   Owner owner_;
   Slice bytes_;

@@ -64,6 +64,12 @@ class MessageView {
   std::vector<Slice> get_byte_lists(const StructView& in, unsigned index);
   std::vector<std::uint64_t> get_naturals(const StructView& in, unsigned index);
 
+  // Counts words against the traversal limit; throws Malformed beyond it.
+  void walk(std::size_t words) {
+    if (words > left_) malformed("pointers that share what they point at");
+    left_ -= words;
+  }
+
  private:
   // A pointer followed to its end: the word its object begins at, and the pointer that says what
   // the object is (0: null).
@@ -103,10 +109,6 @@ class MessageView {
   }
   List list_at(const Target& target, std::uint32_t element, std::size_t element_bytes);
   Slice bytes_at(const Target& target);
-  void walk(std::size_t words) {
-    if (words > left_) malformed("pointers that share what they point at");
-    left_ -= words;
-  }
   // `words` from `at` on lie in the segment.
   static void check(Segment segment, std::size_t at, std::size_t words) {
     if (at > segment.words || words > segment.words - at) {

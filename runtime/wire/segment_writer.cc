@@ -68,7 +68,7 @@ void SegmentWriter::grow(std::size_t words) {
     throw Exception(Error{
         ErrorCode::kInvalid, "a value cannot travel: its message would be larger than 4 GiB", {}});
   }
-  const std::size_t capacity = std::max(2 * capacity_, used_ + words);
+  const std::size_t capacity = std::min(std::max(2 * capacity_, used_ + words), kSegmentWordsMax);
   auto larger = std::make_unique_for_overwrite<std::uint64_t[]>(capacity);
   std::memcpy(larger.get(), words_, used_ * 8);
   scratch_->words = std::move(larger);

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <muster/codec.h>
+#include <muster/capnp.h>
 
 #include "runtime/wire/messages.h"
 
@@ -32,6 +32,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)decode_value<Sample>(decoder);
     (void)decode_value<Array<float>>(decoder);
     (void)decode_value<std::vector<Sample>>(decoder);
+    Decoder foreign = arguments(*message, nullptr);
+    (void)decode_value<CapnpMessage<capnp::AnyPointer>>(foreign);
+    (void)decode_value<std::vector<CapnpMessage<capnp::AnyPointer>>>(foreign);
     Decoder again = arguments(*message, nullptr);
     (void)decode_value<std::vector<std::vector<std::string>>>(again);
     (void)decode_value<std::tuple<bool, double, std::uint8_t>>(again);

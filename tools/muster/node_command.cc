@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -35,22 +36,27 @@ int run_node(const NodeCommand& command) {
     ::signal(SIGINT, SIG_IGN);
     if (!die_with_parent(command.parent)) return kExitFailed;
   }
-  std::optional<SignalWatch> signals;
-  if (command.parent == 0) {
-    const auto leave = [] {
-      std::fputs("muster: interrupted; a run goes on without this worker\n", stderr);
-      ::_exit(kExitInterrupted);
-    };
-    signals.emplace(leave, leave);
-  }
   const auto token = value_or_throw(read_token(command.token_file));
   Runtime runtime({.threads = command.threads, .token = token});
+  std::atomic<bool> interrupted{false};
+  std::optional<SignalWatch> signals;
+  if (command.parent == 0) {
+    signals.emplace(
+        [&] {
+          std::fputs("muster: interrupted; this worker leaves the run; again ends at once\n",
+                     stderr);
+          interrupted = true;
+          runtime.shutdown();  // says goodbye to the run
+        },
+        [] { ::_exit(kExitInterrupted); });
+  }
   training::NodeOptions options;
   options.address = command.join;
   options.deadline =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(command.deadline_s));
   options.data_dir = command.data;
   const auto ended = training::take_part(runtime, options);
+  if (interrupted) return kExitInterrupted;
   if (!ended) {
     std::fprintf(stderr, "muster: %s\n", ended.error().message.c_str());
     return exit_status(ended.error().code);

@@ -71,7 +71,7 @@ void add_field(CLI::App& command, const Field& field, const std::shared_ptr<Conf
 
 std::shared_ptr<ConfigFlags> add_config_flags(CLI::App& command) {
   auto flags = std::make_shared<ConfigFlags>();
-  command.add_option("FILE", flags->file, "TOML file with the same fields as the flags")
+  command.add_option("FILE", flags->file, "TOML file; `muster train --dry-run` shows its fields")
       ->type_name("");
   for (const Field& field : training::fields()) add_field(command, field, flags);
   return flags;

@@ -43,7 +43,9 @@ std::string default_record(const std::string& name) {
   const auto now = static_cast<std::time_t>(wall_clock_seconds());
   const std::string base = fmt::format("runs/{:%Y%m%d-%H%M%S}-{}", fmt::gmtime(now), name);
   std::string folder = base;
-  for (int i = 2; std::filesystem::exists(folder); ++i) folder = fmt::format("{}-{}", base, i);
+  std::error_code unusable;  // is said when the folder is made
+  for (int i = 2; std::filesystem::exists(folder, unusable); ++i)
+    folder = fmt::format("{}-{}", base, i);
   return folder;
 }
 

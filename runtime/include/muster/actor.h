@@ -61,8 +61,8 @@ void send(Args&&... args) {
   if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
     detail_::self(detail::actor_type<A>())
         .get()
-        ->deliver(
-            std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+        ->deliver(std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...),
+                  detail::actor_type<A>());
   } else {
     detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
   }

@@ -48,8 +48,8 @@ class Handle {
       const Duration timeout = options_.timeout.value_or(ref.default_timeout());
       state->arm_deadline(timeout, Method::kName);
       if (ref.is_local()) {
-        ref.deliver(
-            std::make_unique<detail::CallMessage<A, M>>(state, std::forward<Args>(args)...));
+        ref.deliver(std::make_unique<detail::CallMessage<A, M>>(state, std::forward<Args>(args)...),
+                    detail::actor_type<A>());
       } else {
         send_remote<M>(ref, timeout, boost::intrusive_ptr(new detail::RemoteCall<R>(state)),
                        std::forward<Args>(args)...);
@@ -69,7 +69,8 @@ class Handle {
       auto& ref = checked();
       if (ref.is_local()) {
         ref.deliver(
-            std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+            std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...),
+            detail::actor_type<A>());
       } else {
         send_remote<M>(ref, kForever, nullptr, std::forward<Args>(args)...);
       }

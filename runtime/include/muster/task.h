@@ -8,8 +8,8 @@
 /// coroutines out of capturing lambdas: the captures go before the coroutine does.
 ///
 /// GCC 12 destroys a temporary aggregate inside a co_await expression twice: give it a name first.
-///     Entry entry{owner, 3};                          // not: co_await
-///     h.call<&A::post>(Entry{...}) co_await h.call<&A::post>(entry);
+///     Entry entry{owner, 3};
+///     co_await h.call<&A::post>(entry);  // not call<&A::post>(Entry{owner, 3})
 
 #include <muster/error.h>
 

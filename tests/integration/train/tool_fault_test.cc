@@ -191,8 +191,12 @@ TEST_F(ToolFaultTest, InterruptedNodeSaysThatItLeaves) {
   ASSERT_TRUE(head.wait_for_words("round 3"));
   node.signal(SIGINT);
   EXPECT_EQ(node.wait(), 130);
-  EXPECT_EQ(node.words(), "muster: interrupted; a run goes on without this worker\n");
+  EXPECT_EQ(node.words(), "muster: interrupted; this worker leaves the run; again ends at once\n");
   EXPECT_EQ(head.wait(), 1);
+  // It said goodbye: not a connection that broke.
+  EXPECT_THAT(
+      head.result()["lost"][0]["cause"].get<std::string>(),
+      testing::AnyOf(testing::HasSubstr(" left: "), testing::HasSubstr("its runtime shut down")));
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 /// Training inside one's own program: bring an objective for each worker, get parameters back.
 ///
 ///     muster::Runtime rt;
-///     auto result = train(rt, config, [](const Seat& seat) -> Share { ... });
+///     auto result = train(rt, config, [](const Seat& seat) -> WorkerTask { ... });
 ///
 /// The averager is an actor of `rt`. Workers are actors of `rt` too, or of nodes that join it
 /// (config.processes, config.network.listen) and take part through <muster/training/node.h>.
@@ -21,7 +21,7 @@ namespace muster::training {
 /// For whom an objective is made.
 struct Seat {
   std::uint64_t worker = 0;
-  std::uint64_t workers = 1;
+  std::uint64_t workers = 1;  ///< 0: no run, the evaluation of a record
   /// The averager's own: used for dim(), initial_parameters() and evaluate(), never for training.
   bool evaluation = false;
 };

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 
 namespace muster {
 class Encoder;
@@ -106,6 +107,11 @@ struct ActorType {
   const MethodEntry* methods;
   std::size_t method_count;
   void (*destroy)(void* object) noexcept;
+  const std::type_info* cpp_type;
+  /// Of the same C++ class: two classes of different namespaces may share a name.
+  bool is(const ActorType& other) const noexcept {
+    return this == &other || *cpp_type == *other.cpp_type;
+  }
   const MethodEntry* find(std::uint64_t method_hash) const noexcept {
     for (std::size_t i = 0; i < method_count; ++i) {
       if (methods[i].hash == method_hash) return &methods[i];
@@ -125,9 +131,10 @@ class ActorRef : public Shared<ActorRef> {
   virtual std::string describe() const = 0;
   virtual Duration default_timeout() const = 0;
 
-  /// Requires: is_local(). Puts the message into the mailbox, or rejects it with kOverloaded or the
-  /// cause of death.
-  virtual void deliver(std::unique_ptr<Message> message) = 0;
+  /// Requires: is_local(). Puts the message, which is for an actor of type `expected`, into the
+  /// mailbox, or rejects it: with kInvalid when the actor is of another class (its reference came
+  /// from a node that took it for one), kOverloaded, or the cause of death.
+  virtual void deliver(std::unique_ptr<Message> message, const ActorType& expected) = 0;
   /// Requires: !is_local(). `pending` null: one way.
   virtual void send_remote(std::uint64_t method, std::string_view method_name, Duration timeout,
                            std::size_t argument_count, FunctionRef<void(Encoder&)> arguments,

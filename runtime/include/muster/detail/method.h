@@ -144,9 +144,12 @@ struct ActorTypeOf<A, ActorDescription<A, Ms...>> {
     return true;
   }
   static_assert(unique(), "MUSTER_ACTOR lists a method twice");
-  static constexpr ActorType kType = {
-      kDescription.name, fnv1a(kDescription.name), kMethods.data(), kMethods.size(),
-      [](void* object) noexcept { delete static_cast<A*>(object); }};
+  static constexpr ActorType kType = {kDescription.name,
+                                      fnv1a(kDescription.name),
+                                      kMethods.data(),
+                                      kMethods.size(),
+                                      [](void* object) noexcept { delete static_cast<A*>(object); },
+                                      &typeid(A)};
 };
 
 template <class A>

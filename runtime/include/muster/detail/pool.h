@@ -2,6 +2,7 @@
 /// Memory of the small objects that every message needs. Not for users.
 
 #include <cstddef>
+#include <new>
 
 namespace muster::detail {
 
@@ -15,6 +16,13 @@ class Pooled {
  public:
   static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
   static void operator delete(void* memory) noexcept { pool_free(memory); }
+  /// Objects of unusual alignment are rare: they come from the heap.
+  static void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    return ::operator new(bytes, alignment);
+  }
+  static void operator delete(void* memory, std::align_val_t alignment) noexcept {
+    ::operator delete(memory, alignment);
+  }
 };
 
 }  // namespace muster::detail

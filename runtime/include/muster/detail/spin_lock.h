@@ -6,7 +6,7 @@
 namespace muster::detail {
 
 /// Spins, and lets other threads run when that does not help: the holder may have been preempted.
-/// Never held while foreign code runs or memory is allocated.
+/// Never held while foreign code runs; on the path of a message never while memory is allocated.
 class SpinLock {
  public:
   void lock() noexcept {

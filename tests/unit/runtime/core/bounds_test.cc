@@ -73,9 +73,10 @@ TEST_F(BoundsTest, BytesBeyondTheBoundEndCallsInOverloadedAndOneWayMessagesAreDe
 // contract 3.2
 TEST_F(BoundsTest, SmallAnswersErrorsAndHeartbeatsPassTheBound) {
   auto napping = far.call<&Counter::nap>(100ms);
-  auto failing = far.call<&Counter::fail_with>("late");
+  auto failing = far.call<&Counter::nap_and_fail>(100ms);
   world.run_for(50ms);
   block();
+  EXPECT_FALSE(failing.ready());
   std::vector<Future<double>> calls;
   for (int i = 0; i < 6; ++i) calls.push_back(near.call<&Counter::sum>(floats(15 * kKiB)));
   auto last = near.call<&Counter::add>(1);

@@ -73,6 +73,10 @@ class Counter {
     co_await sleep_for(time);
     co_return value_;
   }
+  Task<> nap_and_fail(std::chrono::milliseconds time) {
+    co_await sleep_for(time);
+    throw std::runtime_error("late");
+  }
   Task<> nap_and_check(std::chrono::milliseconds time) {
     co_await sleep_for(time);
     MUSTER_CHECK(value_ < 0, value_);
@@ -84,7 +88,7 @@ class Counter {
   std::vector<std::vector<Handle<Counter>>> kept_;
 };
 MUSTER_ACTOR(Counter, add, value, seen, fail_with, check, sum, twice, move_by, join, leave, later,
-             me, ask, ask_slowly, keep, nap, nap_and_check);
+             me, ask, ask_slowly, keep, nap, nap_and_check, nap_and_fail);
 
 class Other {
  public:

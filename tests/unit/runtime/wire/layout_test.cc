@@ -1,6 +1,8 @@
 // Values written word by word are what Cap'n Proto writes, and values that Cap'n Proto laid out
 // otherwise (in many segments, with far pointers) are read word by word.
 
+#include <gmock/gmock.h>
+
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 #include <muster/capnp.h>
@@ -10,6 +12,7 @@
 #include <cstring>
 
 #include "runtime/wire/protocol.capnp.h"
+#include "runtime/wire/segment_reader.h"
 #include "tests/unit/runtime/wire/wire_fixture.h"
 
 namespace muster::wire {
@@ -77,6 +80,41 @@ TEST(LayoutTest, CapnProtoReadsWhatWasReferredToInPlace) {
   EXPECT_EQ(decode_value<std::vector<float>>(decoder), numbers);
   EXPECT_EQ(decode_value<std::string>(decoder), std::string(30'000, 'x'));
   EXPECT_FALSE(decoder.failed());
+}
+
+// A few bytes a value, each the whole: memory is bounded by the message all the same.
+TEST(LayoutTest, MessagesThatShareOneTargetAreRefused) {
+  using Message = CapnpMessage<protocol::Hello>;
+  const auto large = Message::build(
+      [](protocol::Hello::Builder builder) { builder.setNonce(kj::heapArray<kj::byte>(12'000)); });
+  auto bytes = call_with(std::vector<Message>(40, large)).to_bytes();
+  const auto first = IncomingMessage::copy_of(bytes);
+  ASSERT_TRUE(first);
+  MessageView view(*first);
+  const StructView argument = view.get_structs(first->content(), 0)[0];
+  const StructList values = view.get_structs(argument, 0);
+  ASSERT_EQ(values.count, 40u);
+  const auto pointer_of = [&](std::size_t i) { return values[i].at + values[i].data; };
+  const auto offset_of = [](std::size_t word) { return 8 + 8 * word; };  // behind the table
+  std::uint64_t pointer = 0;
+  std::memcpy(&pointer, &bytes[offset_of(pointer_of(0))], 8);
+  for (std::size_t i = 1; i < values.count; ++i) {
+    const auto back = static_cast<std::int64_t>(pointer_of(i) - pointer_of(0));
+    const auto low = static_cast<std::uint32_t>(pointer) - static_cast<std::uint32_t>(back << 2);
+    std::memcpy(&bytes[offset_of(pointer_of(i))], &low, 4);
+  }
+  // Nothing but the first target is left.
+  const std::size_t words = pointer_of(39) + 2 + 12'000 / 8 + 16;
+  bytes.resize(8 + 8 * words);
+  const auto count = static_cast<std::uint32_t>(words);
+  std::memcpy(&bytes[4], &count, 4);
+  const auto shared = IncomingMessage::copy_of(bytes);
+  ASSERT_TRUE(shared) << shared.error().message;
+  Decoder decoder = arguments(*shared, nullptr);
+  decode_value<std::vector<Message>>(decoder);
+  ASSERT_TRUE(decoder.failed());
+  EXPECT_THAT(decoder.error().message,
+              ::testing::EndsWith("pointers that share what they point at"));
 }
 
 TEST(LayoutTest, MoreLargeArraysThanSegmentsAreAllowedStillTravel) {
