@@ -274,8 +274,9 @@ void add_run_fields(std::vector<Field>& out) {
       {"workers", "--workers", "number of workers"}, 1, 4096,
       [](auto& c) -> auto& { return c.workers; }));
   out.push_back(integer(
-      {"processes", "--processes", "start every worker in a process of its own; 0: in this one"}, 0,
-      4096, [](auto& c) -> auto& { return c.processes; }));
+      {"processes", "--processes",
+       "as many as workers: start each in a process of its own; 0: all in this one"},
+      0, 4096, [](auto& c) -> auto& { return c.processes; }));
   out.push_back(integer(
       {"threads", "--threads", "threads of this process; 0: one a core"}, 0, 1024,
       [](auto& c) -> auto& { return c.threads; }));

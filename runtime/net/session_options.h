@@ -35,7 +35,8 @@ struct SessionOptions {
   std::size_t max_outstanding_bytes = std::size_t{256} << 20;
   std::size_t chunk_bytes = std::size_t{512} << 10;  // larger messages travel in chunks
   // Called once after the end if messages were left that could not be written, with the number of
-  // one-way calls among them; also after on_closed. Any thread; not while a lock is held.
+  // one-way calls among them; also after on_closed. Any thread, maybe under the lock of
+  // the events: it must not call the session.
   std::function<void(std::size_t one_way)> on_unsent = {};
   std::uint64_t nonce_seed = 0;  // 0: nonces from the system's generator; else for tests only
 };

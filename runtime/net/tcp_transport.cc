@@ -171,6 +171,10 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
       self->finish(muster::fail(ErrorCode::kTimeout, "cannot connect to " + self->address_ +
                                                          ": no answer within " + seconds(timeout)));
     });
+    if (deadline_ == 0) {  // stopped: nothing would end a connection that begins now
+      return finish(muster::fail(ErrorCode::kCancelled,
+                                 "cannot connect to " + address_ + ": the transport has stopped"));
+    }
     const std::scoped_lock lock(mutex_);
     error_code error;
     const auto numeric = boost::asio::ip::make_address(to.host, error);

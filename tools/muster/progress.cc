@@ -93,7 +93,8 @@ void ProgressPrinter::on_joined(std::uint64_t joined, std::uint64_t wanted) {
     std::fflush(options_.out);
     drawn_ = true;
   } else if (joined == wanted) {
-    std::fprintf(options_.out, "%s\n", fmt::format("{} workers joined", joined).c_str());
+    std::fprintf(options_.out, "%s\n",
+                 fmt::format("{} worker{} joined", joined, joined == 1 ? "" : "s").c_str());
   }
 }
 

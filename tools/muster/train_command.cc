@@ -177,8 +177,9 @@ Outcome run(const TrainConfig& config, ProgressPrinter& printer, BeginWatch& beg
     if (!begin.begun()) control.abort(early_exit(exit));
   });
   if (config.processes == 0 && !config.network.listen.empty())
-    printer.note(fmt::format("waiting for {} workers at {}; on each: muster node --join {}{}",
-                             config.workers, runtime.listen_address(), runtime.listen_address(),
+    printer.note(fmt::format("waiting for {} worker{} at {}; on each: muster node --join {}{}",
+                             config.workers, config.workers == 1 ? "" : "s",
+                             runtime.listen_address(), runtime.listen_address(),
                              config.network.token_file.empty() ? "" : " --token-file FILE"));
   Trainer trainer(runtime, config, training::dataset_objectives(config), &begin);
   control.attach(&trainer);

@@ -145,7 +145,7 @@ class MortalTest : public ::testing::TestWithParam<End> {};
 INSTANTIATE_TEST_SUITE_P(Ends, MortalTest,
                          ::testing::Values(End::kStop, End::kKill, End::kRelease, End::kShutdown));
 
-// contract 4.7
+// contract 4.8
 TEST_P(MortalTest, ObjectIsDestroyedLastOnAThreadOfTheRuntimeOutsideHandlers) {
   const auto life = std::make_shared<Life>();
   Runtime rt({.threads = 2});

@@ -45,6 +45,7 @@ MUSTER_ACTOR(Clerk, pay, send);
 
 namespace {
 
+// contract 4.6
 TEST(TypeTest, NameOfAnotherClassWithTheSameNameIsRefused) {
   muster::testing::SimWorld world(1);
   auto& node = world.start("node");
@@ -55,6 +56,7 @@ TEST(TypeTest, NameOfAnotherClassWithTheSameNameIsRefused) {
   EXPECT_EQ(found.error().message, "the actor 'till' is a Till, but another class of that name");
 }
 
+// contract 4.7
 TEST(TypeTest, HandleThatAnotherNodeTookForAnotherClassReachesNobody) {
   muster::testing::SimWorld world(1);
   auto& shop = world.start("shop", {.listen = "shop:1"});
