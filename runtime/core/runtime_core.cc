@@ -324,6 +324,7 @@ Result<NodeId> RuntimeCore::join(const std::string& address, Duration timeout) {
                       [deadline, after, self = boost::intrusive_ptr<RuntimeCore>(this),
                        finish](Result<std::unique_ptr<ByteStream>> stream) {
                         if (!stream) return finish(fail(stream.error()));
+                        if (self->stopping()) return;  // shutdown() has answered
                         const TimePoint now = self->clock().now();
                         Peer::start(self, std::move(*stream), net::Role::kInitiator,
                                     std::max<Duration>(deadline - now, 1ms), finish, after);
@@ -466,6 +467,7 @@ void RuntimeCore::shutdown() {
   for (const auto& weak : started) {
     if (const auto peer = weak.lock()) peer->end_now();
   }
+  transport_->stop();  // whatever ended only now leaves its last callbacks behind
 }
 
 bool RuntimeCore::stopping() const {
