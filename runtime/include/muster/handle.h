@@ -99,14 +99,18 @@ class Handle {
                           boost::intrusive_ptr<detail::PendingReply> pending, Args&&... args) {
     using Method = detail::MethodOf<A, M>;
     using Signature = typename Method::Signature;
-    typename Signature::Arguments arguments(std::forward<Args>(args)...);
-    ref.send_remote(
-        Method::kHash, Method::kName, timeout, Signature::kArity,
-        [&](Encoder& encoder) {
-          std::apply([&](auto&... values) { (encode_value(encoder, std::move(values)), ...); },
-                     arguments);
-        },
-        std::move(pending));
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ref.send_remote(
+          Method::kHash, Method::kName, timeout, Signature::kArity,
+          [&](Encoder& encoder) {
+            (encode_value(encoder,
+                          detail::as_stored<std::tuple_element_t<I, typename Signature::Arguments>>(
+                              std::forward<Args>(args))),
+             ...);
+          },
+          std::move(pending));
+    }
+    (std::make_index_sequence<Signature::kArity>());
   }
   detail::ActorRef& checked() const {
     MUSTER_CHECK(ref_.get() != nullptr, "the Handle is empty");

@@ -39,6 +39,18 @@ struct StoredParameter<std::string_view> {
 template <class P>
 using Stored = typename StoredParameter<P>::type;
 
+/// An argument on its way into a message: itself when it is of the stored type, else converted.
+template <class S, class Arg>
+decltype(auto) as_stored(Arg&& arg) {
+  if constexpr (!std::is_same_v<std::remove_cvref_t<Arg>, S>) {
+    return S(std::forward<Arg>(arg));
+  } else if constexpr (std::is_same_v<Arg, S>) {
+    return std::move(arg);
+  } else {
+    return static_cast<const S&>(arg);
+  }
+}
+
 template <class T>
 struct UnwrapTask {
   using type = T;
