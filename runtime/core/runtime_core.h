@@ -88,6 +88,7 @@ class RuntimeCore final : public Domain {
   };
 
   void listen();
+  void end_joins();  // once stopping_ is set
   void accept(std::unique_ptr<ByteStream> stream);
   Result<HandleRef> checked(ActorCell& cell, const WantedType& type) const;
   void finish_find(std::uint64_t id, Result<HandleRef> result);

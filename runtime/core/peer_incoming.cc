@@ -1,0 +1,227 @@
+// What a peer sends: its calls, answers and requests.
+
+#include "runtime/core/peer.h"
+#include "runtime/core/references.h"
+
+namespace muster::detail {
+
+namespace {
+
+/// The callee's end of a call: answers over the connection, once.
+class ConnectionReply final : public RemoteReply {
+ public:
+  ConnectionReply(std::shared_ptr<Peer> peer, std::uint64_t call_id)
+      : peer_(std::move(peer)), call_id_(call_id) {}
+  ~ConnectionReply() override {
+    if (peer_) peer_->reply_error(call_id_, {ErrorCode::kInternal, "the call was dropped", {}});
+  }
+  void result(FunctionRef<void(Encoder&)> encode) override {
+    if (!peer_) return;
+    peer_->reply_result(call_id_, encode);  // when it throws, the caller is still to be answered
+    peer_.reset();
+  }
+  void error(const Error& error) override {
+    if (const auto peer = std::move(peer_)) peer->reply_error(call_id_, error);
+  }
+
+ private:
+  std::shared_ptr<Peer> peer_;
+  const std::uint64_t call_id_;
+};
+
+Error unavailable(std::string text) {
+  return Error{ErrorCode::kUnavailable, std::move(text), {}};
+}
+
+}  // namespace
+
+void Peer::on_message(const wire::IncomingMessage& message) {
+  core_->executor().hold();
+  if (auto done = dispatch(message); !done) session_->close(done.error());
+}
+
+void Peer::on_batch_end() {
+  while (core_->executor().run_held()) {
+  }
+}
+
+Result<void> Peer::dispatch(const wire::IncomingMessage& message) {
+  switch (message.kind()) {
+    case wire::FrameKind::kCall:
+      return on_call(message);
+    case wire::FrameKind::kReply:
+      return on_reply(message);
+    case wire::FrameKind::kFind:
+      return on_find(message);
+    case wire::FrameKind::kFound:
+      return on_found(message);
+    case wire::FrameKind::kMonitor:
+      return on_monitor(message);
+    case wire::FrameKind::kDown:
+      return on_down(message);
+    case wire::FrameKind::kRelease:
+      return on_release(message);
+    case wire::FrameKind::kStop:
+      return on_stop(message);
+    default:
+      return {};  // of a newer protocol
+  }
+}
+
+boost::intrusive_ptr<ActorCell> Peer::target(std::uint64_t number) {
+  if (!last_target_ || last_target_->id().number != number) last_target_ = core_->cell(number);
+  return last_target_;
+}
+
+Result<void> Peer::on_call(const wire::IncomingMessage& message) {
+  const auto header = wire::parse_call(message);
+  if (!header) return fail(header.error());
+  std::unique_ptr<RemoteReply> reply;
+  if (header->call_id != 0) {
+    reply = std::make_unique<ConnectionReply>(shared_from_this(), header->call_id);
+  }
+  CountingImports imports(*this);
+  const auto refuse = [&](Error error) -> Result<void> {
+    // The references among the arguments were counted by the caller: take and drop them.
+    CountingImports rest(*this, imports.taken());
+    Decoder references = wire::arguments(message, &rest);
+    drop_references(references);
+    if (reply) {
+      reply->error(error);
+    } else {
+      core_->count_dead_letter();
+    }
+    return {};
+  };
+  const auto cell = target(header->actor);
+  if (!cell) {
+    return refuse(
+        unavailable("actor " + to_string(ActorId{core_->node_id(), header->actor}) + " has ended"));
+  }
+  const MethodEntry* method = cell->type().find(header->method);
+  if (method == nullptr) {
+    return refuse(Error{ErrorCode::kNotFound,
+                        cell->describe() + " has no method of that name: the two nodes were built "
+                                           "from different versions of the class",
+                        {}});
+  }
+  Decoder arguments = wire::arguments(message, &imports);
+  auto call = method->decode(arguments, reply);
+  if (!call) {
+    Error error = call.error();
+    error.message =
+        std::string(cell->type().name) + "." + std::string(method->name) + ": " + error.message;
+    return refuse(std::move(error));
+  }
+  (*call)->wire_bytes = message.bytes().size();
+  cell->deliver(std::move(*call), cell->type());
+  return {};
+}
+
+Result<void> Peer::on_reply(const wire::IncomingMessage& message) {
+  auto header = wire::parse_reply(message);
+  if (!header) return fail(header.error());
+  const auto pending = take_pending(header->call_id);
+  if (!pending) return {};  // the caller gave up at its deadline
+  if (header->is_error) {
+    pending->on_error(std::move(header->error));
+  } else {
+    Decoder result = wire::result(message, this);
+    pending->on_result(result);
+  }
+  return {};
+}
+
+Result<void> Peer::on_find(const wire::IncomingMessage& message) {
+  auto find = wire::parse_find(message);
+  if (!find) return fail(find.error());
+  const std::uint64_t id = find->request_id;
+  core_->find(find->name, {find->type_hash, "type the other node asked for", nullptr}, find->wait,
+              false, [weak = weak_from_this(), id](Result<HandleRef> found) {
+                const auto self = weak.lock();
+                if (!self) return;
+                wire::FoundFrame frame{id, {}};
+                if (found) {
+                  frame.actor = self->export_actor(std::make_shared<HandleRef>(std::move(*found)));
+                } else {
+                  frame.actor = fail(found.error());
+                }
+                self->send(wire::encode_found(frame));
+              });
+  return {};
+}
+
+Result<void> Peer::on_found(const wire::IncomingMessage& message) {
+  auto found = wire::parse_found(message);
+  if (!found) return fail(found.error());
+  if (!found->actor) {
+    core_->peer_found(found->request_id, fail(found->actor.error()));
+  } else {
+    const auto ref = std::static_pointer_cast<HandleRef>(import_actor(*found->actor));
+    core_->peer_found(found->request_id, HandleRef(*ref));
+  }
+  return {};
+}
+
+Result<void> Peer::on_monitor(const wire::IncomingMessage& message) {
+  const auto monitor = wire::parse_monitor(message);
+  if (!monitor) return fail(monitor.error());
+  const auto tell = [weak = weak_from_this(), id = monitor->request_id](const Down& down) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->send(
+        wire::encode_down({id, static_cast<std::uint16_t>(down.reason), down.cause, down.name}));
+  };
+  if (const auto cell = core_->cell(monitor->actor)) {
+    cell->monitor(tell);
+  } else {
+    const ActorId id{core_->node_id(), monitor->actor};
+    tell(Down{id, {}, DownReason::kStopped, unavailable("actor " + to_string(id) + " has ended")});
+  }
+  return {};
+}
+
+Result<void> Peer::on_down(const wire::IncomingMessage& message) {
+  auto frame = wire::parse_down(message);
+  if (!frame) return fail(frame.error());
+  Watch watch;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = watches_.find(frame->request_id);
+    if (found == watches_.end()) return {};
+    watch = std::move(found->second);
+    watches_.erase(found);
+  }
+  watch.state->complete(Down{watch.actor, std::move(frame->name),
+                             static_cast<DownReason>(frame->reason), std::move(frame->error)});
+  return {};
+}
+
+Result<void> Peer::on_release(const wire::IncomingMessage& message) {
+  const auto release = wire::parse_release(message);
+  if (!release) return fail(release.error());
+  release_export(release->actor, release->count);
+  return {};
+}
+
+void Peer::release_export(std::uint64_t actor, std::uint64_t count) {
+  HandleRef dropped;  // let go outside the lock
+  const std::scoped_lock lock(mutex_);
+  const auto found = exports_.find(actor);
+  if (found == exports_.end()) return;
+  if (found->second.count > count) {
+    found->second.count -= count;
+    return;
+  }
+  dropped = std::move(found->second.handle);
+  exports_.erase(found);
+}
+
+Result<void> Peer::on_stop(const wire::IncomingMessage& message) {
+  const auto stop = wire::parse_stop(message);
+  if (!stop) return fail(stop.error());
+  if (const auto cell = core_->cell(stop->actor)) cell->stop(stop->kill);
+  return {};
+}
+
+}  // namespace muster::detail

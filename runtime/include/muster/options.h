@@ -1,0 +1,59 @@
+#pragma once
+/// What a Runtime and an actor are made with. Plain values with defaults: name what differs, as in
+/// `Runtime rt({.threads = 2, .listen = "127.0.0.1:0"})`.
+
+#include <muster/executor.h>
+#include <muster/transport.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace muster {
+
+struct RuntimeOptions {
+  /// Threads that run actors; 0: one for each core.
+  unsigned threads = 0;
+  /// "host:port" to accept nodes at, port 0 for any free one; empty: do not listen. An address that
+  /// is not loopback requires `token`.
+  std::string listen = {};
+  /// The secret that joined nodes prove to each other that they know. Never sent.
+  std::string token = {};
+  /// Deadline of calls that name none; kForever for none.
+  Duration call_timeout = 60s;
+  /// Messages a mailbox holds before it rejects with kOverloaded.
+  std::size_t mailbox_capacity = 1 << 16;
+  /// Bytes of messages from other nodes that a mailbox holds before it rejects the next of them
+  /// with kOverloaded. One is always let in, whatever its size.
+  std::size_t mailbox_bytes_max = std::size_t{1} << 30;
+  /// A joined node that is silent for this long is taken for dead.
+  Duration peer_timeout = 4s;
+  /// Bytes that may wait to be written to one node before sends are rejected with kOverloaded.
+  std::size_t outstanding_bytes_max = std::size_t{1} << 30;
+  /// The largest single message accepted from a node.
+  std::size_t message_bytes_max = std::size_t{1} << 31;
+  /// How long shutdown lets actors finish what is in their mailboxes.
+  Duration drain_timeout = 5s;
+  /// Hears of failures that no caller hears of: what a one-way handler threw, an actor that
+  /// crashed, a connection that broke. Any thread; must not block. Default: one line on standard
+  /// error.
+  std::function<void(const std::string& line)> on_error = {};
+};
+
+/// What a Runtime is built on; everything empty means production.
+struct RuntimeSeams {
+  std::shared_ptr<Executor> executor = {};    ///< default: a oneTBB arena
+  std::shared_ptr<Transport> transport = {};  ///< default: TCP
+  std::uint64_t seed = 0;                     ///< of node identity; 0: from the operating system
+};
+
+struct SpawnOptions {
+  /// Unique among the living actors of the node; empty: none.
+  std::string name = {};
+  /// Lives until stopped, whether or not handles to it exist.
+  bool detached = false;
+  /// 0: RuntimeOptions::mailbox_capacity.
+  std::size_t mailbox_capacity = 0;
+};
+
+}  // namespace muster
