@@ -124,13 +124,16 @@ void ActorCell::schedule() {
   core_->executor().post(*this);
 }
 
-void ActorCell::deliver(std::unique_ptr<Message> message, const ActorType& expected) {
+void ActorCell::deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
+                             const NodeId* from) {
+  const auto sender = [&] { return from ? ActorId{*from, 0} : core_->sender(); };
   if (!type_.is(expected)) {
-    if (message->one_way()) core_->count_dead_letter();
-    message->reject(Error{ErrorCode::kInvalid,
-                          describe() + " is " + unlike(type_.name, expected.name) +
-                              ": the handle it was called by is of another class",
-                          {}});
+    refuse(*message, DeadLetterReason::kRefused,
+           Error{ErrorCode::kInvalid,
+                 describe() + " is " + unlike(type_.name, expected.name) +
+                     ": the handle it was called by is of another class",
+                 {}},
+           sender());
     return;
   }
   bool wake = false;
@@ -149,9 +152,9 @@ void ActorCell::deliver(std::unique_ptr<Message> message, const ActorType& expec
   if (wake) schedule();
   if (!message) return;
   if (dead) {
-    reject(*message);
+    refuse(*message, DeadLetterReason::kActorEnded, down_->cause, sender());
   } else {
-    refuse(*message, too_many, held);
+    refuse(*message, DeadLetterReason::kMailboxFull, full(too_many, held), sender());
   }
 }
 
@@ -169,14 +172,27 @@ bool ActorCell::accept(std::unique_ptr<Message> message) noexcept {
   return wake;
 }
 
-void ActorCell::refuse(Message& message, bool too_many, std::size_t held_bytes) {
-  if (message.one_way()) core_->count_dead_letter();
-  const std::string full = too_many ? std::to_string(capacity_) + " messages"
+Error ActorCell::full(bool too_many, std::size_t held_bytes) const {
+  const std::string with = too_many ? std::to_string(capacity_) + " messages"
                                     : std::to_string(held_bytes) + " bytes from other nodes, " +
                                           std::to_string(core_->options().mailbox_bytes_max) +
                                           " are allowed";
-  message.reject(
-      Error{ErrorCode::kOverloaded, describe() + ": its mailbox is full (" + full + ")", {}});
+  return Error{ErrorCode::kOverloaded, describe() + ": its mailbox is full (" + with + ")", {}};
+}
+
+void ActorCell::refuse(Message& message, DeadLetterReason reason, const Error& cause,
+                       const ActorId& sender) {
+  if (message.one_way()) {
+    core_->dead_letter({reason,
+                        1,
+                        id(),
+                        std::string(type_.name),
+                        std::string(message.method()),
+                        sender,
+                        {},
+                        cause.message});
+  }
+  message.reject(cause);
 }
 
 void ActorCell::send_remote(std::uint64_t, std::string_view, Duration, std::size_t,
@@ -388,8 +404,9 @@ void ActorCell::die(DownReason reason, Error cause) {
 }
 
 void ActorCell::reject(Message& message) {
-  if (message.one_way()) core_->count_dead_letter();
-  message.reject(down_->cause);
+  // Who sent what has waited is not known any more, but whether it was this node.
+  const ActorId sender{message.wire_bytes == 0 ? id().node : NodeId{}, 0};
+  refuse(message, DeadLetterReason::kActorEnded, down_->cause, sender);
 }
 
 void ActorCell::one_way_failed(std::string_view method, const Error& error) {

@@ -82,7 +82,12 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   boost::intrusive_ptr<Domain> domain() const override;
   std::string describe() const override;
   Duration default_timeout() const override;
-  void deliver(std::unique_ptr<Message> message, const ActorType& expected) override;
+  void deliver(std::unique_ptr<Message> message, const ActorType& expected) override {
+    deliver_from(std::move(message), expected, nullptr);
+  }
+  /// The same of a message that came from the node `from`; null: from this one.
+  void deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
+                    const NodeId* from);
   void send_remote(std::uint64_t, std::string_view, Duration, std::size_t,
                    FunctionRef<void(Encoder&)>, boost::intrusive_ptr<PendingReply>) override;
   void stop(bool kill) override { end(kill ? DownReason::kKilled : DownReason::kStopped, kill); }
@@ -106,7 +111,9 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   bool has_room(std::size_t bytes, std::size_t held) const noexcept;
   /// Requires: mutex_. True when the cell must be scheduled.
   bool accept(std::unique_ptr<Message> message) noexcept;
-  void refuse(Message& message, bool too_many, std::size_t held_bytes);
+  Error full(bool too_many, std::size_t held_bytes) const;
+  /// Ends the message's call in `cause`; of a one-way message it makes a dead letter.
+  void refuse(Message& message, DeadLetterReason reason, const Error& cause, const ActorId& sender);
   void count_handled(const Message& message) noexcept;
   bool refill();   // takes what came in; false when nothing did
   bool go_idle();  // false when something came in meanwhile
@@ -114,7 +121,7 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   void after_slice();  // looks at a coroutine handler that may have ended
   void crash(std::exception_ptr failure);
   void die(DownReason reason, Error cause);
-  void reject(Message& message);
+  void reject(Message& message);  // of a dead actor
   void schedule();
   Error cause_for(DownReason reason, const std::string& detail) const;
 

@@ -32,7 +32,11 @@ std::shared_ptr<Peer> Peer::start(boost::intrusive_ptr<RuntimeCore> core,
   session.heartbeat_interval = std::min<Duration>(1s, options.peer_timeout / 4);
   session.max_outstanding_bytes = options.outstanding_bytes_max;
   session.limits.message_bytes_max = options.message_bytes_max;
-  session.on_unsent = [core](std::size_t one_way) { core->count_dead_letter(one_way); };
+  session.on_unsent = [core, address = stream->peer_address()](std::size_t one_way) {
+    core->dead_letter({DeadLetterReason::kUnreachable, one_way, {}, {}, {},
+                       ActorId{core->node_id(), 0}, {},
+                       "the connection with " + address + " ended before it was written"});
+  };
   std::shared_ptr<Peer> peer(new Peer(core, joined_after));
   peer->joined_ = std::move(joined);
   const std::scoped_lock lock(peer->start_mutex_);
@@ -46,7 +50,7 @@ void Peer::on_ready(const net::PeerInfo& info) {
   Joined joined;
   {
     const std::scoped_lock lock(mutex_);
-    node_ = info.node;
+    node_ = from_ = info.node;
     listen_address_ = info.listen_address;
     ready_ = true;
     joined.swap(joined_);
@@ -154,10 +158,19 @@ void Peer::call(std::uint64_t actor, std::uint64_t method, std::string_view meth
   }
   error.message = std::string(method_name) + " was not sent to " + address() + ": " + error.message;
   if (!pending) {
-    core_->count_dead_letter();
+    not_sent(actor, method_name, error);
   } else if (const auto taken = take_pending(header.call_id)) {
     taken->on_error(std::move(error));
   }
+}
+
+void Peer::not_sent(std::uint64_t actor, std::string_view method, const Error& error) {
+  const DeadLetterReason reason =
+      error.code == ErrorCode::kOverloaded ? DeadLetterReason::kConnectionFull
+      : error.code == ErrorCode::kInvalid  ? DeadLetterReason::kRefused
+                                           : DeadLetterReason::kUnreachable;
+  core_->dead_letter({reason, 1, ActorId{node(), actor}, {}, std::string(method), core_->sender(),
+                      {}, error.message});
 }
 
 void Peer::reply_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> value) {

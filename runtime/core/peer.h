@@ -90,6 +90,8 @@ class Peer final : public net::SessionEvents,
   boost::intrusive_ptr<PendingReply> take_pending(std::uint64_t call_id);
   void send(wire::OutgoingMessage&& message);
   void release_export(std::uint64_t actor, std::uint64_t count);
+  /// A one-way message was not sent.
+  void not_sent(std::uint64_t actor, std::string_view method, const Error& error);
   Result<void> dispatch(const wire::IncomingMessage& message);
   Result<void> on_call(const wire::IncomingMessage& message);
   Result<void> on_reply(const wire::IncomingMessage& message);
@@ -106,6 +108,7 @@ class Peer final : public net::SessionEvents,
   std::shared_ptr<net::Session> session_;
 
   // Serialised by the session:
+  NodeId from_;  // node_, for what comes in
   boost::intrusive_ptr<ActorCell> last_target_;  // most calls go where the last one went
 
   std::mutex start_mutex_;  // held while session_ is being set: events may come before

@@ -80,8 +80,10 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
   if (header->call_id != 0) {
     reply = std::make_unique<ConnectionReply>(shared_from_this(), header->call_id);
   }
+  const auto cell = target(header->actor);
+  const MethodEntry* method = cell ? cell->type().find(header->method) : nullptr;
   CountingImports imports(*this);
-  const auto refuse = [&](Error error) -> Result<void> {
+  const auto refuse = [&](DeadLetterReason reason, const Error& error) -> Result<void> {
     // The references among the arguments were counted by the caller: take and drop them.
     CountingImports rest(*this, imports.taken());
     Decoder references = wire::arguments(message, &rest);
@@ -89,18 +91,25 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     if (reply) {
       reply->error(error);
     } else {
-      core_->count_dead_letter();
+      core_->dead_letter({reason,
+                          1,
+                          ActorId{core_->node_id(), header->actor},
+                          std::string(cell ? cell->type().name : ""),
+                          std::string(method ? method->name : ""),
+                          ActorId{from_, 0},
+                          {},
+                          error.message});
     }
     return {};
   };
-  const auto cell = target(header->actor);
   if (!cell) {
     return refuse(
+        DeadLetterReason::kActorEnded,
         unavailable("actor " + to_string(ActorId{core_->node_id(), header->actor}) + " has ended"));
   }
-  const MethodEntry* method = cell->type().find(header->method);
   if (method == nullptr) {
-    return refuse(Error{ErrorCode::kNotFound,
+    return refuse(DeadLetterReason::kRefused,
+                  Error{ErrorCode::kNotFound,
                         cell->describe() + " has no method of that name: the two nodes were built "
                                            "from different versions of the class",
                         {}});
@@ -111,10 +120,10 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     Error error = call.error();
     error.message =
         std::string(cell->type().name) + "." + std::string(method->name) + ": " + error.message;
-    return refuse(std::move(error));
+    return refuse(DeadLetterReason::kRefused, error);
   }
   (*call)->wire_bytes = message.bytes().size();
-  cell->deliver(std::move(*call), cell->type());
+  cell->deliver_from(std::move(*call), cell->type(), &from_);
   return {};
 }
 

@@ -87,6 +87,12 @@ const Clock& Runtime::clock() const {
 RuntimeStats Runtime::stats() const {
   return core_->stats();
 }
+DeadLetters Runtime::dead_letters() const {
+  return core_->dead_letters().all();
+}
+Subscription Runtime::on_dead_letter(std::function<void(const DeadLetter&)> hear) {
+  return core_->dead_letters().subscribe(std::move(hear));
+}
 
 // --- inside handlers -----------------------------------------------------------------------------
 

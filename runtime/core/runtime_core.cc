@@ -71,7 +71,8 @@ RuntimeCore::RuntimeCore(RuntimeOptions options, RuntimeSeams seams)
       executor_(seams.executor ? seams.executor
                                : make_executor(options_.threads, transport_->timers())),
       deadlines_(transport_->timers()),
-      place_(new ExecutorPlace(*this)) {
+      place_(new ExecutorPlace(*this)),
+      dead_letters_(options_.dead_letters_kept) {
   if (!options_.on_error) {
     options_.on_error = [](const std::string& line) {
       std::fprintf(stderr, "muster: %s\n", line.c_str());
@@ -90,13 +91,23 @@ void RuntimeCore::start(Runtime* runtime) {
   if (!options_.listen.empty()) listen();
 }
 
+void RuntimeCore::dead_letter(DeadLetter letter) {
+  letter.when = clock().now();
+  dead_letters_.add(letter);
+}
+
+ActorId RuntimeCore::sender() const noexcept {
+  const ActorCell* actor = ActorCell::current();
+  return actor ? actor->id() : ActorId{node_, 0};
+}
+
 void RuntimeCore::report(const std::string& line) const {
   options_.on_error(line);
 }
 
 RuntimeStats RuntimeCore::stats() const {
   RuntimeStats stats;
-  stats.dead_letters = dead_letters_.load(std::memory_order_relaxed);
+  stats.dead_letters = dead_letters_.total();
   const std::scoped_lock lock(mutex_);
   stats.actors = cells_.size();
   stats.bytes_sent = closed_bytes_sent_;

@@ -13,6 +13,7 @@
 #include <unordered_map>
 
 #include "runtime/core/actor_cell.h"
+#include "runtime/core/dead_letters.h"
 #include "runtime/core/deadline_queue.h"
 
 namespace muster::detail {
@@ -48,9 +49,11 @@ class RuntimeCore final : public Domain {
   void announce(ActorCell& cell);  // its name can be found from now on
   void forget(ActorCell& cell);    // the cell died
   void cell_ended();               // and its death is told
-  void count_dead_letter(std::size_t count = 1) noexcept {
-    dead_letters_.fetch_add(count, std::memory_order_relaxed);
-  }
+  /// A one-way message was given up now.
+  void dead_letter(DeadLetter letter);
+  /// Whoever this thread sends for: the actor it runs, or only this node.
+  ActorId sender() const noexcept;
+  DeadLetterBox& dead_letters() noexcept { return dead_letters_; }
   void report(const std::string& line) const;
 
   // Names
@@ -107,7 +110,7 @@ class RuntimeCore final : public Domain {
   const std::unique_ptr<ExecutorPlace> place_;
   Runtime* runtime_ = nullptr;
 
-  std::atomic<std::uint64_t> dead_letters_{0};
+  DeadLetterBox dead_letters_;
   std::atomic<std::uint64_t> last_actor_{0};
   std::atomic<std::size_t> living_{0};  // cells whose end is not told yet
   std::binary_semaphore empty_{0};

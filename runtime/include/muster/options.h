@@ -34,6 +34,8 @@ struct RuntimeOptions {
   std::size_t message_bytes_max = std::size_t{1} << 31;
   /// How long shutdown lets actors finish what is in their mailboxes.
   Duration drain_timeout = 5s;
+  /// The latest dead letters that Runtime::dead_letters() shows.
+  std::size_t dead_letters_kept = 64;
   /// Hears of failures that no caller hears of: what a one-way handler threw, an actor that
   /// crashed, a connection that broke. Any thread; must not block. Default: one line on standard
   /// error.

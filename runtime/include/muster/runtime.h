@@ -10,6 +10,7 @@
 
 #include <muster/actor.h>
 #include <muster/ids.h>
+#include <muster/observe.h>
 #include <muster/options.h>
 
 #include <string>
@@ -121,6 +122,13 @@ class Runtime {
   std::vector<PeerInfo> peers() const;
   const Clock& clock() const;
   RuntimeStats stats() const;
+
+  /// What was not handled so far, and why.
+  DeadLetters dead_letters() const;
+  /// Calls `hear` for every dead letter from now on, while the Subscription lives, one at a time,
+  /// on the thread that gave the message up: it must not block or throw. Of what `hear` itself
+  /// makes a dead letter it is not told.
+  Subscription on_dead_letter(std::function<void(const DeadLetter&)> hear);
 
   /// Refuses new work, lets actors finish their mailboxes within `drain_timeout`, ends them, closes
   /// connections and joins all threads. Calls still open end in kCancelled or the cause of death.

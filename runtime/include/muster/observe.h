@@ -1,0 +1,83 @@
+#pragma once
+/// What can be seen of a running Runtime (docs/observing.md): messages that nobody handled, the
+/// actors that live, counters and histograms, events.
+///
+/// Threads: everything here is a value, but for what a Subscription refers to.
+
+#include <muster/clock.h>
+#include <muster/error.h>
+#include <muster/ids.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster {
+
+/// Why a one-way message was not handled.
+enum class DeadLetterReason : std::uint8_t {
+  kMailboxFull = 1,     ///< no room in the mailbox
+  kConnectionFull = 2,  ///< too many bytes waited to be written to the actor's node
+  kActorEnded = 3,      ///< the actor had ended, or did before the message's turn came
+  kUnreachable = 4,     ///< the node is not joined, or was lost before the message was written
+  kRefused = 5,         ///< not for this actor: another class, no such method, arguments that do
+                        ///< not decode, a size that its node does not accept
+};
+inline constexpr std::size_t kDeadLetterReasons = 5;
+/// "mailbox_full", ... ; "unknown" for a number that no reason has.
+std::string_view to_string(DeadLetterReason reason) noexcept;
+
+/// A one-way message that was not handled, as the runtime that gave it up knows it.
+struct DeadLetter {
+  DeadLetterReason reason = DeadLetterReason::kActorEnded;
+  /// How many alike: above one for those left unwritten when a connection ended, of which only the
+  /// number is known.
+  std::uint64_t count = 1;
+  ActorId actor = {};           ///< whom it was for; number 0: not known
+  std::string class_name = {};  ///< of that actor; empty: not known here
+  std::string method = {};      ///< empty: not known here
+  /// The actor that sent it; number 0: a thread, or an actor of that node that is not known; all
+  /// zero: not known.
+  ActorId from = {};
+  TimePoint when = {};
+  std::string cause = {};  ///< what a call would have heard
+  friend bool operator==(const DeadLetter&, const DeadLetter&) = default;
+};
+
+/// The dead letters of one runtime.
+struct DeadLetters {
+  std::array<std::uint64_t, kDeadLetterReasons> counts = {};
+  std::vector<DeadLetter> latest = {};  ///< oldest first; at most RuntimeOptions::dead_letters_kept
+
+  std::uint64_t count(DeadLetterReason reason) const {
+    return counts.at(static_cast<std::size_t>(reason) - 1);
+  }
+  std::uint64_t total() const;
+};
+
+/// Keeps a callback registered while it lives. Movable; empty after reset().
+/// When reset() or the destructor has returned, the callback does not run and never will, unless
+/// they were called by the callback itself.
+class [[nodiscard]] Subscription {
+ public:
+  /// Private door of this library: `entry` is unregistered, and waited for, by its deleter.
+  explicit Subscription(std::shared_ptr<void> entry) : entry_(std::move(entry)) {}
+  Subscription() = default;
+  Subscription(Subscription&&) noexcept = default;
+  Subscription& operator=(Subscription&& other) noexcept {
+    reset();
+    entry_ = std::move(other.entry_);
+    return *this;
+  }
+  ~Subscription() { reset(); }
+  void reset() { entry_.reset(); }
+  bool active() const noexcept { return entry_ != nullptr; }
+
+ private:
+  std::shared_ptr<void> entry_;
+};
+
+}  // namespace muster
