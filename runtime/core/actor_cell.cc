@@ -248,6 +248,7 @@ void ActorCell::monitor(std::function<void(const Down&)> hear) {
 void ActorCell::run() {
   {
     const CellScope scope(this);
+    on_thread_.store(true, std::memory_order_relaxed);
     int budget = kMessagesPerRun;
     for (;;) {
       while (budget > 0 && step()) {
@@ -258,6 +259,7 @@ void ActorCell::run() {
       if (go_idle()) return;
     }
   }
+  on_thread_.store(false, std::memory_order_relaxed);
   core_->executor().post(*this);
 }
 
@@ -266,8 +268,10 @@ bool ActorCell::go_idle() {
     const std::scoped_lock lock(mutex_);
     open_ = current_ == nullptr;
     const bool work = !urgent_inbox_.empty() || (open_ && !inbox_.empty());
+    started_ = true;
     if (work) return false;
     scheduled_ = false;
+    on_thread_.store(false, std::memory_order_relaxed);
   }
   // From here another thread may run the cell; only the reference of this run is still ours.
   intrusive_ptr_release(static_cast<ActorRef*>(this));

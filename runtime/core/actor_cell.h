@@ -76,6 +76,8 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   void construct(FunctionRef<void*()> make);
   /// Calls `hear` with who died and why, once: now if it is dead, else on its death.
   void monitor(std::function<void(const Down&)> hear);
+  /// What it is doing; nothing when it is dead.
+  std::optional<ActorInfo> inspect() const;
   /// As stop() of a handle, with the reason that monitors hear.
   void end(DownReason reason, bool kill);
 
@@ -106,7 +108,8 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   void run() override;
   void one_way_failed(std::string_view method, const Error& error) override;
 
-  bool step();  // false: nothing to do
+  ActorState state() const noexcept;  // requires mutex_
+  bool step();                        // false: nothing to do
   /// `bytes` more may wait beside the `held` that do.
   bool has_room(std::size_t bytes, std::size_t held) const noexcept;
   /// Requires: mutex_. True when the cell must be scheduled.
@@ -143,14 +146,16 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   std::atomic<std::size_t> handled_{0};        // messages begun; written by the run
   std::atomic<std::size_t> handled_bytes_{0};  // of those from other nodes; written by the run
   std::atomic<bool> urgent_waiting_{false};    // urgent_inbox_ is not empty
+  std::atomic<bool> on_thread_{false};         // run() is under way; written by the run
 
-  SpinLock mutex_;
+  mutable SpinLock mutex_;
   // Guarded by mutex_:
   std::size_t accepted_ = 0;        // messages delivered
   std::size_t accepted_bytes_ = 0;  // of those from other nodes
   MessageList inbox_;
   std::vector<boost::intrusive_ptr<Continuation>> urgent_inbox_;
   bool scheduled_ = true;  // until the constructor has run
+  bool started_ = false;   // it has
   bool open_ = true;       // false: a suspended handler keeps messages waiting
   bool ending_ = false;    // a stop is in the mailbox
   bool dead_ = false;

@@ -33,8 +33,13 @@ std::shared_ptr<Peer> Peer::start(boost::intrusive_ptr<RuntimeCore> core,
   session.max_outstanding_bytes = options.outstanding_bytes_max;
   session.limits.message_bytes_max = options.message_bytes_max;
   session.on_unsent = [core, address = stream->peer_address()](std::size_t one_way) {
-    core->dead_letter({DeadLetterReason::kUnreachable, one_way, {}, {}, {},
-                       ActorId{core->node_id(), 0}, {},
+    core->dead_letter({DeadLetterReason::kUnreachable,
+                       one_way,
+                       {},
+                       {},
+                       {},
+                       ActorId{core->node_id(), 0},
+                       {},
                        "the connection with " + address + " ended before it was written"});
   };
   std::shared_ptr<Peer> peer(new Peer(core, joined_after));
@@ -169,8 +174,14 @@ void Peer::not_sent(std::uint64_t actor, std::string_view method, const Error& e
       error.code == ErrorCode::kOverloaded ? DeadLetterReason::kConnectionFull
       : error.code == ErrorCode::kInvalid  ? DeadLetterReason::kRefused
                                            : DeadLetterReason::kUnreachable;
-  core_->dead_letter({reason, 1, ActorId{node(), actor}, {}, std::string(method), core_->sender(),
-                      {}, error.message});
+  core_->dead_letter({reason,
+                      1,
+                      ActorId{node(), actor},
+                      {},
+                      std::string(method),
+                      core_->sender(),
+                      {},
+                      error.message});
 }
 
 void Peer::reply_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> value) {

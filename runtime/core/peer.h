@@ -108,7 +108,7 @@ class Peer final : public net::SessionEvents,
   std::shared_ptr<net::Session> session_;
 
   // Serialised by the session:
-  NodeId from_;  // node_, for what comes in
+  NodeId from_;                                  // node_, for what comes in
   boost::intrusive_ptr<ActorCell> last_target_;  // most calls go where the last one went
 
   std::mutex start_mutex_;  // held while session_ is being set: events may come before

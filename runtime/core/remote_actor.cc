@@ -24,8 +24,14 @@ void RemoteActor::send_remote(std::uint64_t method, std::string_view method_name
   } else if (pending) {
     pending->on_error(Error{ErrorCode::kUnavailable, describe(), {}});
   } else {
-    core_->dead_letter({DeadLetterReason::kUnreachable, 1, id(), {}, std::string(method_name),
-                        core_->sender(), {}, describe()});
+    core_->dead_letter({DeadLetterReason::kUnreachable,
+                        1,
+                        id(),
+                        {},
+                        std::string(method_name),
+                        core_->sender(),
+                        {},
+                        describe()});
   }
 }
 

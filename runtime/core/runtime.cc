@@ -87,6 +87,9 @@ const Clock& Runtime::clock() const {
 RuntimeStats Runtime::stats() const {
   return core_->stats();
 }
+std::vector<ActorInfo> Runtime::actors() const {
+  return core_->actors();
+}
 DeadLetters Runtime::dead_letters() const {
   return core_->dead_letters().all();
 }

@@ -37,6 +37,7 @@ class RuntimeCore final : public Domain {
   std::string listen_address() const;
   RuntimeStats stats() const;
   std::vector<PeerInfo> peers() const;
+  std::vector<ActorInfo> actors() const;
   Runtime* runtime() const noexcept { return runtime_; }
   bool stopping() const;
 

@@ -80,4 +80,33 @@ class [[nodiscard]] Subscription {
   std::shared_ptr<void> entry_;
 };
 
+/// What an actor is doing.
+enum class ActorState : std::uint8_t {
+  kStarting = 1,   ///< its constructor has not returned
+  kIdle = 2,       ///< it has nothing to do
+  kReady = 3,      ///< it waits for a thread
+  kRunning = 4,    ///< a thread runs it
+  kSuspended = 5,  ///< its handler waits at co_await, and with it the next message
+};
+/// "starting", ... ; "unknown" for a number that no state has.
+std::string_view to_string(ActorState state) noexcept;
+
+/// One actor as it was for an instant. An aggregate of types that travel: an actor may return it.
+struct ActorInfo {
+  ActorId id = {};
+  std::string name = {};  ///< as given at spawn; empty: none
+  std::string class_name = {};
+  ActorState state = ActorState::kStarting;
+  bool ending = false;            ///< it has been told to stop and is working its mailbox off
+  std::uint64_t incarnation = 1;  ///< its how manyeth life this is
+  std::size_t handles = 0;        ///< in this process, of which one for each node that has any
+  std::size_t mailbox_depth = 0;  ///< messages that have not begun
+  std::size_t mailbox_bytes = 0;  ///< of those among them that came from other nodes
+  std::uint64_t processed = 0;    ///< messages that have begun
+  /// Of the handler under way; empty when there is none, or when it is not known: of a running
+  /// handler it is known only where RuntimeOptions say that runs are watched.
+  std::string method = {};
+  friend bool operator==(const ActorInfo&, const ActorInfo&) = default;
+};
+
 }  // namespace muster

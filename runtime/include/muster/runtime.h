@@ -123,6 +123,9 @@ class Runtime {
   const Clock& clock() const;
   RuntimeStats stats() const;
 
+  /// The living actors of this node, by number; each as it was for an instant of its own. Takes
+  /// time in proportion to their number.
+  std::vector<ActorInfo> actors() const;
   /// What was not handled so far, and why.
   DeadLetters dead_letters() const;
   /// Calls `hear` for every dead letter from now on, while the Subscription lives, one at a time,

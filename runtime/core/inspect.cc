@@ -1,0 +1,69 @@
+// What Runtime::actors() shows.
+
+#include <algorithm>
+
+#include "runtime/core/runtime_core.h"
+
+namespace muster {
+
+std::string_view to_string(ActorState state) noexcept {
+  switch (state) {
+    case ActorState::kStarting:
+      return "starting";
+    case ActorState::kIdle:
+      return "idle";
+    case ActorState::kReady:
+      return "ready";
+    case ActorState::kRunning:
+      return "running";
+    case ActorState::kSuspended:
+      return "suspended";
+  }
+  return "unknown";
+}
+
+namespace detail {
+
+std::optional<ActorInfo> ActorCell::inspect() const {
+  ActorInfo info{.id = id(), .name = name_, .class_name = std::string(type_.name)};
+  std::string_view method;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (dead_) return std::nullopt;
+    info.state = state();
+    info.ending = ending_;
+    info.processed = handled_.load(std::memory_order_relaxed);
+    info.mailbox_depth = accepted_ - info.processed;
+    info.mailbox_bytes = accepted_bytes_ - handled_bytes_.load(std::memory_order_relaxed);
+    // Nobody runs the cell, nor can anybody begin to while this lock is held.
+    if (info.state == ActorState::kSuspended) method = current_->method();
+  }
+  info.method = method;
+  info.handles = handle_count();
+  return info;
+}
+
+ActorState ActorCell::state() const noexcept {
+  if (!started_) return ActorState::kStarting;
+  if (!scheduled_) return open_ ? ActorState::kIdle : ActorState::kSuspended;
+  return on_thread_.load(std::memory_order_relaxed) ? ActorState::kRunning : ActorState::kReady;
+}
+
+std::vector<ActorInfo> RuntimeCore::actors() const {
+  std::vector<boost::intrusive_ptr<ActorCell>> cells;
+  {
+    const std::scoped_lock lock(mutex_);
+    cells.reserve(cells_.size());
+    for (const auto& [number, cell] : cells_) cells.push_back(cell);
+  }
+  std::ranges::sort(cells, {}, [](const auto& cell) { return cell->id().number; });
+  std::vector<ActorInfo> list;
+  list.reserve(cells.size());
+  for (const auto& cell : cells) {
+    if (auto info = cell->inspect()) list.push_back(std::move(*info));
+  }
+  return list;
+}
+
+}  // namespace detail
+}  // namespace muster
