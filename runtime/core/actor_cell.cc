@@ -8,8 +8,7 @@ namespace muster::detail {
 
 namespace {
 
-constexpr int kMessagesPerRun = 256;  // then other actors get their turn
-constexpr int kMessagesPerLook = 8;   // asking the time costs as much as a small handler
+constexpr int kMessagesPerLook = 8;  // asking the time costs as much as a small handler
 
 /// The thread acts as `place` while it lives.
 class PlaceScope {
@@ -249,14 +248,15 @@ void ActorCell::run() {
   {
     const CellScope scope(this);
     on_thread_.store(true, std::memory_order_relaxed);
-    int budget = kMessagesPerRun;
+    int budget = core_->messages_per_run();
     for (;;) {
       while (budget > 0 && step()) {
         --budget;
         if (budget % kMessagesPerLook == 0 && core_->executor().should_yield()) budget = 0;
       }
+      const bool more = urgent_next_ < urgent_.size() || (current_ == nullptr && !pending_.empty());
+      if (!more && go_idle()) return;
       if (budget == 0) break;
-      if (go_idle()) return;
     }
   }
   on_thread_.store(false, std::memory_order_relaxed);

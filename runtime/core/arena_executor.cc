@@ -315,15 +315,6 @@ void ArenaExecutor::rescue() {
   if (waiting) arm_rescue();
 }
 
-bool ArenaExecutor::wait(std::binary_semaphore& released, Duration timeout) {
-  // Far timeouts overflow the standard library's conversion to an absolute time.
-  if (timeout >= 24h * 365) {
-    released.acquire();
-    return true;
-  }
-  return released.try_acquire_for(timeout);
-}
-
 void ArenaExecutor::stop() {
   TimerId rescue_timer = 0;
   {

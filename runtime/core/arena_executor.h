@@ -33,7 +33,7 @@ class ArenaExecutor final : public Executor {
   void hold() override;
   bool run_held() override;
   bool should_yield() const override;
-  bool wait(std::binary_semaphore& released, Duration timeout) override;
+  bool wait(Latch& latch, Duration timeout) override { return latch.wait_for(timeout); }
   unsigned concurrency() const override { return threads_; }
   void stop() override;
 

@@ -98,17 +98,17 @@ void FutureStateBase::on_deadline() {
 
 namespace {
 
-class SemaphoreWaiter final : public Waiter {
+class LatchWaiter final : public Waiter {
  public:
-  explicit SemaphoreWaiter(std::size_t count) : left_(count) {}
+  explicit LatchWaiter(std::size_t count) : left_(count) {}
   void ready() override {
-    if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) released_.release();
+    if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) latch_.open();
   }
-  std::binary_semaphore& released() noexcept { return released_; }
+  Latch& latch() noexcept { return latch_; }
 
  private:
   std::atomic<std::size_t> left_;
-  std::binary_semaphore released_{0};
+  Latch latch_;
 };
 
 }  // namespace
@@ -134,12 +134,14 @@ Result<std::size_t> wait_count(const std::vector<FutureStateBase*>& states, std:
     return fail(ErrorCode::kInvalid,
                 "waiting for a Future here would block a thread of the runtime: co_await it");
   }
-  auto waiter = boost::intrusive_ptr(new SemaphoreWaiter(count));
+  auto waiter = boost::intrusive_ptr(new LatchWaiter(count));
   for (auto* state : states) state->subscribe(waiter);
-  const bool released = states.front()->domain()->executor().wait(waiter->released(), timeout);
+  const bool in_time = states.front()->domain()->executor().wait(waiter->latch(), timeout);
   for (auto* state : states) state->unsubscribe(*waiter);
-  if (!released) {
-    return fail(ErrorCode::kTimeout, "no result within " + seconds(timeout));
+  if (!in_time) {
+    return fail(ErrorCode::kTimeout, timeout == kForever
+                                         ? "no result, and nothing left that could bring one"
+                                         : "no result within " + seconds(timeout));
   }
   return first_ready();
 }

@@ -70,6 +70,7 @@ RuntimeCore::RuntimeCore(RuntimeOptions options, RuntimeSeams seams)
       transport_(seams.transport ? seams.transport : make_tcp_transport()),
       executor_(seams.executor ? seams.executor
                                : make_executor(options_.threads, transport_->timers())),
+      messages_per_run_(executor_->messages_per_run()),
       deadlines_(transport_->timers()),
       place_(new ExecutorPlace(*this)),
       dead_letters_(options_.dead_letters_kept) {
@@ -172,7 +173,7 @@ void RuntimeCore::forget(ActorCell& cell) {
 
 void RuntimeCore::cell_ended() {
   if (living_.fetch_sub(1, std::memory_order_acq_rel) == 1 && waiting_for_empty_.exchange(false)) {
-    empty_.release();
+    empty_.open();
   }
 }
 
@@ -274,13 +275,12 @@ void RuntimeCore::end_all(DownReason reason, bool kill) {
 bool RuntimeCore::wait_until_empty() {
   waiting_for_empty_.store(true);
   if (living_.load() == 0) {
-    if (!waiting_for_empty_.exchange(false)) empty_.acquire();  // released meanwhile
+    if (!waiting_for_empty_.exchange(false)) empty_.wait_for(kForever);  // being opened now
     return true;
   }
   if (executor_->wait(empty_, options_.drain_timeout)) return true;
   if (waiting_for_empty_.exchange(false)) return false;
-  empty_.acquire();
-  return true;
+  return empty_.wait_for(kForever);
 }
 
 void RuntimeCore::shutdown() {

@@ -9,7 +9,6 @@
 
 #include <map>
 #include <mutex>
-#include <semaphore>
 #include <unordered_map>
 
 #include "runtime/core/actor_cell.h"
@@ -29,6 +28,7 @@ class RuntimeCore final : public Domain {
   Executor& executor() override { return *executor_; }
   Place& place() override;
   DeadlineQueue& deadlines() override { return deadlines_; }
+  int messages_per_run() const noexcept { return messages_per_run_; }
 
   const RuntimeOptions& options() const noexcept { return options_; }
   Timers& timers() const noexcept { return transport_->timers(); }
@@ -107,6 +107,7 @@ class RuntimeCore final : public Domain {
   const NodeId node_;
   const std::shared_ptr<Transport> transport_;
   const std::shared_ptr<Executor> executor_;
+  const int messages_per_run_;  // of the executor, which is asked once
   DeadlineQueue deadlines_;
   const std::unique_ptr<ExecutorPlace> place_;
   Runtime* runtime_ = nullptr;
@@ -114,7 +115,7 @@ class RuntimeCore final : public Domain {
   DeadLetterBox dead_letters_;
   std::atomic<std::uint64_t> last_actor_{0};
   std::atomic<std::size_t> living_{0};  // cells whose end is not told yet
-  std::binary_semaphore empty_{0};
+  Latch empty_;
   std::mutex shutdown_mutex_;
   std::atomic<bool> waiting_for_empty_{false};
 

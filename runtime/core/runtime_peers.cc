@@ -53,9 +53,9 @@ struct RuntimeCore::Joining {
     const std::scoped_lock lock(mutex);
     if (result) return;
     result = std::move(answer);
-    done.release();
+    done.open();
   }
-  std::binary_semaphore done{0};
+  Latch done;
   std::mutex mutex;
   std::optional<Result<NodeId>> result;  // guarded by mutex
 };

@@ -18,13 +18,13 @@ class ManualScheduler::ManualExecutor final : public Executor {
     const std::scoped_lock lock(scheduler_.mutex_);
     scheduler_.ready_.push_back({&work, this});
   }
-  bool wait(std::binary_semaphore& released, Duration timeout) override {
-    bool acquired = false;
-    scheduler_.run_until([&] { return acquired || (acquired = released.try_acquire()); },
+  bool wait(Latch& latch, Duration timeout) override {
+    scheduler_.run_until([&] { return latch.is_open() || crashed; },
                          std::min<Duration>(timeout, 24h * 365));
-    return acquired;
+    return latch.is_open();
   }
   unsigned concurrency() const override { return 1; }
+  int messages_per_run() const override { return 1; }
   void stop() override {
     frozen = false;
     const auto mine = [this] {
@@ -37,44 +37,67 @@ class ManualScheduler::ManualExecutor final : public Executor {
 
   std::atomic<bool> stopped{false};
   std::atomic<bool> frozen{false};
+  std::atomic<bool> crashed{false};
 
  private:
   ManualScheduler& scheduler_;
 };
 
-ManualScheduler::ManualScheduler(VirtualTimers& timers, std::optional<std::uint64_t> seed)
-    : timers_(timers) {
-  if (seed) random_.emplace(*seed);
+namespace {
+
+ManualScheduler::Choice drawn_from(std::optional<std::uint64_t> seed) {
+  if (!seed) return nullptr;
+  return [random = Random(*seed)](std::size_t ready) mutable {
+    return static_cast<std::size_t>(random.below(ready));
+  };
 }
+
+}  // namespace
+
+ManualScheduler::ManualScheduler(VirtualTimers& timers, std::optional<std::uint64_t> seed)
+    : ManualScheduler(timers, drawn_from(seed)) {}
+ManualScheduler::ManualScheduler(VirtualTimers& timers, Choice choice)
+    : timers_(timers), choice_(std::move(choice)) {}
 ManualScheduler::~ManualScheduler() = default;
 
 std::shared_ptr<Executor> ManualScheduler::make_executor() {
   return std::make_shared<ManualExecutor>(*this);
 }
 
-void ManualScheduler::freeze(const Executor& executor) {
+ManualScheduler::ManualExecutor& ManualScheduler::own(const Executor& executor) {
   // Every Executor that callers can name here came from make_executor.
-  const_cast<ManualExecutor&>(dynamic_cast<const ManualExecutor&>(executor)).frozen = true;
+  return const_cast<ManualExecutor&>(dynamic_cast<const ManualExecutor&>(executor));
+}
+void ManualScheduler::freeze(const Executor& executor) {
+  own(executor).frozen = true;
 }
 void ManualScheduler::thaw(const Executor& executor) {
-  const_cast<ManualExecutor&>(dynamic_cast<const ManualExecutor&>(executor)).frozen = false;
+  own(executor).frozen = own(executor).crashed.load();
+}
+void ManualScheduler::crash(const Executor& executor) {
+  own(executor).crashed = true;
+  own(executor).frozen = true;
+}
+
+std::size_t ManualScheduler::ready() const {
+  const std::scoped_lock lock(mutex_);
+  return static_cast<std::size_t>(
+      std::ranges::count_if(ready_, [](const Entry& entry) { return !entry.executor->frozen; }));
 }
 
 bool ManualScheduler::run_one() {
   Runnable* work = nullptr;
   {
     const std::scoped_lock lock(mutex_);
-    std::vector<std::size_t> candidates;
-    for (std::size_t i = 0; i < ready_.size(); ++i) {
-      if (ready_[i].executor->frozen) continue;
-      candidates.push_back(i);
-      if (!random_) break;
-    }
-    if (candidates.empty()) return false;
-    const std::size_t pick =
-        random_ ? candidates[random_->below(candidates.size())] : candidates[0];
-    work = ready_[pick].work;
-    ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(pick));
+    const auto runs = [](const Entry& entry) { return !entry.executor->frozen; };
+    const auto count = static_cast<std::size_t>(std::ranges::count_if(ready_, runs));
+    if (count == 0) return false;
+    std::size_t pick = choice_ && count > 1 ? choice_(count) : 0;
+    MUSTER_CHECK(pick < count, pick, count);
+    auto entry = std::ranges::find_if(ready_, runs);
+    for (; pick > 0; --pick) entry = std::find_if(entry + 1, ready_.end(), runs);
+    work = entry->work;
+    ready_.erase(entry);
   }
   work->run();
   return true;
@@ -84,6 +107,23 @@ std::size_t ManualScheduler::run_until_idle() {
   std::size_t count = 0;
   while (run_one()) ++count;
   return count;
+}
+
+bool ManualScheduler::run_until_quiet(Duration calm, Duration limit) {
+  const TimePoint end = timers_.clock().now() + limit;
+  for (;;) {
+    run_until_idle();
+    const TimePoint quiet = timers_.clock().now() + calm;
+    const auto soon = [&] {
+      const auto next = timers_.next();
+      return next && *next <= std::min(quiet, end);
+    };
+    while (ready() == 0 && soon()) timers_.run_next();
+    if (ready() > 0) continue;
+    if (!timers_.next()) return true;
+    pass_until(std::min(quiet, end));
+    return quiet <= end;
+  }
 }
 
 bool ManualScheduler::advance_until(TimePoint end) {

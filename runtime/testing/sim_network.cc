@@ -62,6 +62,7 @@ class SimTransport final : public Transport {
   Timers& timers() override { return node_->timers; }
 
   void stop() override {
+    node_->stopped = true;
     std::erase_if(state_->listeners, [this](const auto& l) { return l.second.node == node_; });
     for (const auto& weak : state_->connections) {
       const auto connection = weak.lock();
@@ -170,7 +171,7 @@ SimNetwork::~SimNetwork() = default;
 
 std::unique_ptr<Transport> SimNetwork::make_transport(const std::string& name) {
   auto& node = state_->nodes[name];
-  MUSTER_CHECK(node == nullptr || !*node->alive, name);
+  MUSTER_CHECK(node == nullptr || !*node->alive || node->stopped, name);
   node = std::make_shared<SimNode>(name, state_->timers);
   return std::make_unique<SimTransport>(state_, node);
 }

@@ -39,6 +39,7 @@ struct SimNode {
   SimNode(std::string n, VirtualTimers& t) : name(std::move(n)), timers(t, alive) {}
   const std::string name;
   const std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+  bool stopped = false;  // its transport was
   SimNodeTimers timers;
   std::uint64_t last_port = 50000;
 };

@@ -1,5 +1,7 @@
 #include <muster/testing/sim_world.h>
 
+#include <algorithm>
+
 namespace muster::testing {
 
 SimWorld::SimWorld(std::uint64_t seed, LinkOptions link)
@@ -7,9 +9,13 @@ SimWorld::SimWorld(std::uint64_t seed, LinkOptions link)
       scheduler_(timers_, mix_seed(seed, 1)),
       network_(mix_seed(seed, 2), timers_, link) {}
 
+SimWorld::SimWorld(std::uint64_t seed, ManualScheduler::Choice choice, LinkOptions link)
+    : seed_(seed),
+      scheduler_(timers_, std::move(choice)),
+      network_(mix_seed(seed, 2), timers_, link) {}
+
 SimWorld::~SimWorld() {
-  nodes_.clear();
-  crashed_.clear();
+  shutdown();
 }
 
 Runtime& SimWorld::start(const std::string& name, RuntimeOptions options) {
@@ -21,15 +27,26 @@ Runtime& SimWorld::start(const std::string& name, RuntimeOptions options) {
   seams.executor = scheduler_.make_executor();
   seams.transport = network_.make_transport(name);
   seams.seed = mix_seed(seed_, 100 + ++started_);
-  Node node{seams.executor, std::make_unique<Runtime>(std::move(options), std::move(seams))};
+  auto executor = seams.executor;
+  Node node{started_, std::move(executor),
+            std::make_unique<Runtime>(std::move(options), std::move(seams))};
   return *nodes_.emplace(name, std::move(node)).first->second.runtime;
 }
 
 void SimWorld::crash(const std::string& name) {
+  bury(name);
+  network_.crash(name);
+}
+
+void SimWorld::exit(const std::string& name) {
+  bury(name);
+  network_.exit(name);
+}
+
+void SimWorld::bury(const std::string& name) {
   const auto found = nodes_.find(name);
   MUSTER_CHECK(found != nodes_.end(), name);
-  network_.crash(name);
-  scheduler_.freeze(*found->second.executor);
+  scheduler_.crash(*found->second.executor);
   crashed_.push_back(std::move(found->second));
   nodes_.erase(found);
 }
@@ -37,8 +54,17 @@ void SimWorld::crash(const std::string& name) {
 void SimWorld::shutdown(const std::string& name) {
   const auto found = nodes_.find(name);
   MUSTER_CHECK(found != nodes_.end(), name);
-  found->second.runtime.reset();
+  const Node node = std::move(found->second);  // whose end runs others' work, which may see nodes_
   nodes_.erase(found);
+}
+
+void SimWorld::shutdown() {
+  while (!nodes_.empty()) {
+    const auto latest =
+        std::ranges::max_element(nodes_, {}, [](const auto& entry) { return entry.second.number; });
+    shutdown(std::string(latest->first));
+  }
+  crashed_.clear();
 }
 
 }  // namespace muster::testing

@@ -4,6 +4,7 @@
 
 #include <muster/clock.h>
 
+#include <atomic>
 #include <semaphore>
 
 namespace muster {
@@ -50,6 +51,30 @@ class RunQueue {
   std::size_t size_ = 0;
 };
 
+/// What a thread waits for: opened once, by any thread, and open from then on. It outlives open().
+class Latch {
+ public:
+  /// At most once.
+  void open() noexcept {
+    open_.store(true, std::memory_order_release);
+    opened_.release();
+  }
+  bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
+  /// Blocks this thread until the latch is open (true) or `timeout` has passed on the machine's
+  /// clock (false). One thread at a time.
+  bool wait_for(Duration timeout) {
+    if (is_open()) return true;
+    // Far timeouts overflow the standard library's conversion to an absolute time.
+    if (timeout < 24h * 365) return opened_.try_acquire_for(timeout);
+    opened_.acquire();
+    return true;
+  }
+
+ private:
+  std::atomic<bool> open_{false};
+  std::binary_semaphore opened_{0};
+};
+
 /// Runs Runnables. All members may be called from any thread.
 class Executor {
  public:
@@ -66,9 +91,12 @@ class Executor {
   /// True when the Runnable under way should post itself again and return, although it has more to
   /// do: the thread is wanted elsewhere.
   virtual bool should_yield() const { return false; }
-  /// Blocks the calling thread, which must not be one of the executor's, until `released` is
-  /// acquired (true) or `timeout` has passed on the executor's clock (false).
-  virtual bool wait(std::binary_semaphore& released, Duration timeout) = 0;
+  /// How many messages an actor may handle before it posts itself again, so that others get their
+  /// turn. Constant, at least 1.
+  virtual int messages_per_run() const { return 256; }
+  /// Blocks the calling thread, which must not be one of the executor's, until `latch` is open
+  /// (true) or `timeout` has passed on the executor's clock (false).
+  virtual bool wait(Latch& latch, Duration timeout) = 0;
   /// How many Runnables can run at the same time.
   virtual unsigned concurrency() const = 0;
   /// Returns when what was posted has run and no thread of the executor is left. Idempotent.

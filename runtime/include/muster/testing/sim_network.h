@@ -51,7 +51,8 @@ class SimNetwork {
   SimNetwork& operator=(const SimNetwork&) = delete;
 
   /// The transport of node `name`; its addresses are "name:port". Connections from it show as
-  /// "name:<number>". One a name; a new one after a crash is the restarted node.
+  /// "name:<number>". One a name; a new one after a crash, or after the last one stopped, is the
+  /// restarted node.
   std::unique_ptr<Transport> make_transport(const std::string& name);
 
   /// For both directions between `a` and `b`, for writes from now on.

@@ -20,17 +20,25 @@ namespace muster::testing {
 class SimWorld {
  public:
   explicit SimWorld(std::uint64_t seed, LinkOptions link = {});
-  /// Shuts the runtimes down, latest first.
+  /// As the first, but `choice` says what runs next; the seed decides all else.
+  SimWorld(std::uint64_t seed, ManualScheduler::Choice choice, LinkOptions link = {});
+  /// As shutdown() of all.
   ~SimWorld();
   SimWorld(const SimWorld&) = delete;
   SimWorld& operator=(const SimWorld&) = delete;
 
   /// Starts a node. Its addresses are "name:port". Requires: no node of that name runs.
   Runtime& start(const std::string& name, RuntimeOptions options = {});
-  /// The named fault "crash": the node does nothing any more and nobody is told.
+  /// The named fault "crash": the node does nothing any more and nobody is told. Its Runtime stays
+  /// for the test to look at; waits through it end at once, in kTimeout.
   void crash(const std::string& name);
-  /// The node's process ends in order.
+  /// The named fault "exit": as crash(), but the system closes the node's connections, so that
+  /// those it was joined with know at once.
+  void exit(const std::string& name);
+  /// The node's process ends in order, and its Runtime is gone.
   void shutdown(const std::string& name);
+  /// As shutdown(name) of every node, the latest first, and of what crashed: nothing is left.
+  void shutdown();
 
   SimNetwork& network() noexcept { return network_; }
   const SimNetwork& network() const noexcept { return network_; }
@@ -42,13 +50,18 @@ class SimWorld {
     return scheduler_.run_until(std::move(done), limit);
   }
   void run_for(Duration duration) { scheduler_.run_for(duration); }
+  bool run_until_quiet(Duration calm = 1s, Duration limit = 10min) {
+    return scheduler_.run_until_quiet(calm, limit);
+  }
   std::uint64_t seed() const noexcept { return seed_; }
 
  private:
   struct Node {
+    std::uint64_t number = 0;  // of its start
     std::shared_ptr<Executor> executor;
     std::unique_ptr<Runtime> runtime;
   };
+  void bury(const std::string& name);
 
   const std::uint64_t seed_;
   VirtualTimers timers_;
