@@ -13,7 +13,7 @@ Place*& current_place() noexcept {
 }
 
 FutureStateBase::Node* FutureStateBase::closed() noexcept {
-  static Node node{nullptr, nullptr};
+  static Node node{{}, nullptr, nullptr};
   return &node;
 }
 
@@ -26,7 +26,7 @@ FutureStateBase::~FutureStateBase() {
 void FutureStateBase::subscribe(boost::intrusive_ptr<Waiter> waiter) {
   Node* head = waiters_.load(std::memory_order_acquire);
   if (head != closed()) {
-    auto node = std::make_unique<Node>(Node{std::move(waiter), head});
+    std::unique_ptr<Node> node(new Node{{}, std::move(waiter), head});
     while (node->next != closed()) {
       if (waiters_.compare_exchange_weak(node->next, node.get(), std::memory_order_acq_rel)) {
         static_cast<void>(node.release());

@@ -2,6 +2,7 @@
 /// The shared state behind Future. Not for users; included by <muster/future.h>.
 
 #include <muster/clock.h>
+#include <muster/detail/pool.h>
 #include <muster/error.h>
 #include <muster/executor.h>
 
@@ -9,7 +10,6 @@
 #include <boost/intrusive/set.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
-#include <concepts>
 #include <coroutine>
 #include <functional>
 #include <optional>
@@ -24,7 +24,7 @@ inline constexpr Duration kForever = Duration::max();
 namespace detail {
 
 template <class Derived>
-using Shared = boost::intrusive_ref_counter<Derived, boost::thread_safe_counter>;
+struct Shared : Pooled, boost::intrusive_ref_counter<Derived, boost::thread_safe_counter> {};
 
 /// Work that runs once, in the place it was made for.
 class Continuation : public Shared<Continuation> {
@@ -101,7 +101,7 @@ class FutureStateBase : public Shared<FutureStateBase> {
 
  private:
   friend class DeadlineQueue;
-  struct Node {
+  struct Node : Pooled {
     boost::intrusive_ptr<Waiter> waiter;
     Node* next;
   };

@@ -78,7 +78,7 @@ class Message : public Pooled {
 };
 
 /// The callee's end of a call from another node.
-class RemoteReply {
+class RemoteReply : public Pooled {
  public:
   virtual ~RemoteReply() = default;
   virtual void result(FunctionRef<void(Encoder&)> encode) = 0;
