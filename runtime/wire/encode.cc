@@ -95,7 +95,8 @@ OutgoingMessage encode_heartbeat() {
 
 OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorExchange* exchange,
                             EncodeValues values) {
-  SegmentWriter writer;
+  OutgoingMessage message;
+  SegmentWriter writer(message);
   const auto call = writer.add_frame(FrameKind::kCall, kCallSize);
   writer.set(call, header.call_id);
   writer.set(call + 1, header.actor);
@@ -107,13 +108,14 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
   Encoder encoder(state);
   values(encoder);
   MUSTER_CHECK(state.levels.size() == 1 && state.levels[0].left == 0, count, state.levels.size());
-  OutgoingMessage message = writer.finish(Lane::kCalls, header.actor);
+  writer.finish(Lane::kCalls, header.actor);
   message.set_one_way(header.call_id == 0);
   return message;
 }
 
 OutgoingMessage encode_result(std::uint64_t call_id, ActorExchange* exchange, EncodeValues value) {
-  SegmentWriter writer;
+  OutgoingMessage message;
+  SegmentWriter writer(message);
   const auto reply = writer.add_frame(FrameKind::kReply, kReplySize);
   writer.set(reply, call_id);
   EncoderState state{writer, exchange};
@@ -121,7 +123,8 @@ OutgoingMessage encode_result(std::uint64_t call_id, ActorExchange* exchange, En
   Encoder encoder(state);
   value(encoder);
   MUSTER_CHECK(state.levels.size() == 1 && state.levels[0].left == 0, state.levels.size());
-  return writer.finish(Lane::kCalls, 0);
+  writer.finish(Lane::kCalls, 0);
+  return message;
 }
 
 OutgoingMessage encode_error(std::uint64_t call_id, const Error& error) {
@@ -193,7 +196,8 @@ OutgoingMessage encode_cancel(std::uint64_t call_id, std::uint64_t actor) {
 }
 
 OutgoingMessage encode_chunk(const ChunkFrame& chunk) {
-  SegmentWriter writer;
+  OutgoingMessage message;
+  SegmentWriter writer(message);
   const auto out = writer.add_frame(FrameKind::kChunk, kChunkSize);
   writer.set(out, std::uint64_t{chunk.align_offset} << 32 | chunk.stream);
   writer.set(out + 1, chunk.total);
@@ -206,7 +210,8 @@ OutgoingMessage encode_chunk(const ChunkFrame& chunk) {
   } else {
     writer.add_bytes(data, chunk.data, nullptr);
   }
-  return writer.finish(Lane::kBulk, 0);
+  writer.finish(Lane::kBulk, 0);
+  return message;
 }
 
 }  // namespace muster::wire

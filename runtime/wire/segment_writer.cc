@@ -20,7 +20,8 @@ static_assert(has_size<protocol::Frame>(kFrameSize) && has_size<protocol::Call>(
               has_size<protocol::ActorRef>(kActorRefSize) &&
               has_size<protocol::ArrayLayout>(kArrayLayoutSize));
 
-constexpr std::size_t kScratchWords = 1024;
+// What does not fit into the message itself begins with this much.
+constexpr std::size_t kHeapWords = 512;
 // Near pointers reach this far.
 constexpr std::size_t kSegmentWordsMax = (std::size_t{1} << 29) - 1;
 // Receivers take 64 segments.
@@ -33,47 +34,17 @@ constexpr std::size_t words_of(std::size_t bytes) {
 
 }  // namespace
 
-struct SegmentWriter::Scratch {
-  std::unique_ptr<std::uint64_t[]> words =
-      std::make_unique_for_overwrite<std::uint64_t[]>(kScratchWords);
-  std::size_t capacity = kScratchWords;
-
-  // One for each thread, for its next message; a message made while another is (rare) has its own.
-  // A plain pointer, since a thread's first use of anything else is asked for at every use.
-  static Scratch*& spare() noexcept {
-    constinit thread_local Scratch* scratch = nullptr;
-    return scratch;
-  }
-  static Scratch* take() {
-    if (Scratch* scratch = std::exchange(spare(), nullptr)) return scratch;
-    // Ends the thread's spare with the thread.
-    thread_local struct Keeper {
-      ~Keeper() { delete std::exchange(spare(), nullptr); }
-    } keeper;
-    static_cast<void>(keeper);
-    return new Scratch;
-  }
-};
-
-SegmentWriter::SegmentWriter()
-    : scratch_(Scratch::take()), words_(scratch_->words.get()), capacity_(scratch_->capacity) {}
-
-SegmentWriter::~SegmentWriter() {
-  if (scratch_->capacity != kScratchWords || Scratch::spare() != nullptr) return;
-  Scratch::spare() = scratch_.release();
-}
-
 void SegmentWriter::grow(std::size_t words) {
   if (words > kSegmentWordsMax - used_) {
     throw Exception(Error{
         ErrorCode::kInvalid, "a value cannot travel: its message would be larger than 4 GiB", {}});
   }
-  const std::size_t capacity = std::min(std::max(2 * capacity_, used_ + words), kSegmentWordsMax);
-  auto larger = std::make_unique_for_overwrite<std::uint64_t[]>(capacity);
-  std::memcpy(larger.get(), words_, used_ * 8);
-  scratch_->words = std::move(larger);
-  scratch_->capacity = capacity;
-  words_ = scratch_->words.get();
+  const std::size_t capacity =
+      std::min(std::max({kHeapWords, 2 * capacity_, used_ + words}), kSegmentWordsMax);
+  auto larger = std::make_unique_for_overwrite<std::byte[]>(kHeadBytes + 8 * capacity);
+  std::memcpy(larger.get(), words_, kHeadBytes + 8 * used_);
+  message_.heap_ = std::move(larger);
+  words_ = message_.heap_.get();
   capacity_ = capacity;
 }
 
@@ -86,11 +57,12 @@ SegmentWriter::Position SegmentWriter::add_pointers(Position pointer, std::size_
 void SegmentWriter::add_naturals(Position pointer, std::span<const std::uint64_t> values) {
   const Position at = allocate(values.size());
   point(pointer, at, kListPointer, static_cast<std::uint32_t>(values.size()) << 3 | kWordsElement);
-  std::memcpy(words_ + at, values.data(), values.size_bytes());
+  std::memcpy(word_at(at), values.data(), values.size_bytes());
 }
 
 SegmentWriter::Position SegmentWriter::add_byte_list(Position pointer, std::size_t count) {
-  const Position at = allocate(words_of(count));
+  const Position at = reserve(words_of(count));
+  if (used_ > at) set(used_ - 1, 0);  // its padding
   point(pointer, at, kListPointer, static_cast<std::uint32_t>(count) << 3 | kBytesElement);
   return at;
 }
@@ -107,7 +79,7 @@ void SegmentWriter::add_text(Position pointer, std::string_view text) {
     return refer(pointer, bytes, std::move(copy));
   }
   const Position at = add_byte_list(pointer, text.size() + 1);  // a zero ends it
-  if (!text.empty()) std::memcpy(words_ + at, text.data(), text.size());
+  if (!text.empty()) std::memcpy(word_at(at), text.data(), text.size());
 }
 
 void SegmentWriter::add_bytes(Position pointer, Slice bytes,
@@ -121,7 +93,7 @@ void SegmentWriter::add_bytes(Position pointer, Slice bytes,
     return refer(pointer, copied, std::move(copy));
   }
   const Position at = add_byte_list(pointer, bytes.size());
-  if (!bytes.empty()) std::memcpy(words_ + at, bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(word_at(at), bytes.data(), bytes.size());
 }
 
 // A far pointer to two words here: where the bytes begin, and what they are.
@@ -138,37 +110,26 @@ void SegmentWriter::add_copy(Position pointer, Slice segment) {
   std::memcpy(&root, segment.data(), 8);
   if (root == 0) return;
   const Position at = allocate(segment.size() / 8 - 1);
-  std::memcpy(words_ + at, segment.data() + 8, segment.size() - 8);
+  std::memcpy(word_at(at), segment.data() + 8, segment.size() - 8);
   const auto low = static_cast<std::uint32_t>(root);
   const auto target =
       static_cast<Position>(static_cast<std::int64_t>(at) + (static_cast<std::int32_t>(low) >> 2));
   point(pointer, target, low & 3, static_cast<std::uint32_t>(root >> 32));
 }
 
-OutgoingMessage SegmentWriter::finish(Lane lane, std::uint64_t flow) {
-  OutgoingMessage message;
-  message.set_route(lane, flow);
+void SegmentWriter::finish(Lane lane, std::uint64_t flow) {
+  message_.set_route(lane, flow);
   const std::size_t table = table_bytes(1 + externals_.size());
-  message.size_ = table + 8 * used_;
-  if (!externals_.empty()) {
-    finish_large(message, table);
-    return message;
-  }
-  std::byte* to = message.inline_;
-  if (message.size_ > OutgoingMessage::kInlineBytes) {
-    message.heap_ = std::make_unique_for_overwrite<std::byte[]>(message.size_);
-    to = message.heap_.get();
-  }
+  message_.size_ = table + 8 * used_;
+  if (!externals_.empty()) return finish_large(table);
   const std::uint64_t head = std::uint64_t{used_} << 32;
-  std::memcpy(to, &head, 8);
-  std::memcpy(to + 8, words_, used_ * 8);
-  return message;
+  std::memcpy(words_, &head, sizeof head);
 }
 
 // The users' bytes become slices of their own, cut to the last byte.
-void SegmentWriter::finish_large(OutgoingMessage& message, std::size_t table) {
+void SegmentWriter::finish_large(std::size_t table) {
   auto large = std::make_unique<OutgoingMessage::Large>();
-  large->owned.resize(message.size_);
+  large->owned.resize(message_.size_);
   std::byte* to = large->owned.data();
   const auto store = [to](std::size_t i, std::size_t value) {
     const auto v = static_cast<std::uint32_t>(value);
@@ -179,18 +140,19 @@ void SegmentWriter::finish_large(OutgoingMessage& message, std::size_t table) {
   for (std::size_t i = 0; i < externals_.size(); ++i) {
     store(i + 2, words_of(externals_[i].bytes.size()));
   }
-  std::memcpy(to + table, words_, used_ * 8);
-  message.align_offset_ = message.size_;
-  large->slices.emplace_back(to, message.size_);
+  std::memcpy(to + table, word_at(0), used_ * 8);
+  message_.align_offset_ = message_.size_;
+  large->slices.emplace_back(to, message_.size_);
   for (External& external : externals_) {
     const std::size_t padded = words_of(external.bytes.size()) * 8;
     const std::size_t padding = padded - external.bytes.size();
     large->slices.push_back(external.bytes);
     if (padding > 0) large->slices.emplace_back(kPadding.data(), padding);
     large->owners.push_back(std::move(external.owner));
-    message.size_ += padded;
+    message_.size_ += padded;
   }
-  message.large_ = std::move(large);
+  message_.large_ = std::move(large);
+  message_.heap_.reset();
 }
 
 }  // namespace muster::wire

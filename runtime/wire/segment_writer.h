@@ -36,8 +36,9 @@ class SegmentWriter {
  public:
   using Position = std::size_t;
 
-  SegmentWriter();
-  ~SegmentWriter();
+  // Writes into `message`, which is new and stays where it is until finish().
+  explicit SegmentWriter(OutgoingMessage& message)
+      : message_(message), words_(message.inline_), capacity_(kInlineWords) {}
   SegmentWriter(const SegmentWriter&) = delete;
   SegmentWriter& operator=(const SegmentWriter&) = delete;
 
@@ -57,32 +58,43 @@ class SegmentWriter {
   // The root of a message of one segment, pointer word included.
   void add_copy(Position pointer, Slice segment);
 
-  void set(Position word, std::uint64_t value) noexcept { words_[word] = value; }
+  void set(Position word, std::uint64_t value) noexcept {
+    std::memcpy(word_at(word), &value, sizeof value);
+  }
 
-  OutgoingMessage finish(Lane lane, std::uint64_t flow);
+  // The message is complete.
+  void finish(Lane lane, std::uint64_t flow);
 
  private:
-  struct Scratch;
+  // A message of one segment begins with one word that says so.
+  static constexpr std::size_t kHeadBytes = 8;
+  static constexpr std::size_t kInlineWords = (OutgoingMessage::kInlineBytes - kHeadBytes) / 8;
   struct External {
     Slice bytes;
     std::shared_ptr<const void> owner;
   };
 
   Position allocate(std::size_t words) {
+    const Position at = reserve(words);
+    std::memset(word_at(at), 0, 8 * words);
+    return at;
+  }
+  // Not zeroed.
+  Position reserve(std::size_t words) {
     const Position at = used_;
     if (words > capacity_ - used_) grow(words);
     used_ += words;
-    for (Position i = at; i < used_; ++i) words_[i] = 0;
     return at;
   }
+  std::byte* word_at(Position word) noexcept { return words_ + kHeadBytes + 8 * word; }
   void grow(std::size_t words);
   void point(Position pointer, Position target, unsigned kind, std::uint32_t high) noexcept;
   Position add_byte_list(Position pointer, std::size_t count);
   bool takes_external(std::size_t bytes) const noexcept;
-  void finish_large(OutgoingMessage& message, std::size_t table);
+  void finish_large(std::size_t table);
 
-  std::unique_ptr<Scratch> scratch_;
-  std::uint64_t* words_;  // of the scratch
+  OutgoingMessage& message_;
+  std::byte* words_;  // of the message: inline, or its heap_
   std::size_t used_ = 0;
   std::size_t capacity_;
   std::vector<External> externals_;
@@ -92,7 +104,7 @@ inline void SegmentWriter::point(Position pointer, Position target, unsigned kin
                                  std::uint32_t high) noexcept {
   const auto offset = static_cast<std::int64_t>(target) - static_cast<std::int64_t>(pointer) - 1;
   const auto low = static_cast<std::uint32_t>(offset << 2) | kind;
-  words_[pointer] = std::uint64_t{high} << 32 | low;
+  set(pointer, std::uint64_t{high} << 32 | low);
 }
 
 inline SegmentWriter::Position SegmentWriter::add_frame(FrameKind kind, StructSize content) {
