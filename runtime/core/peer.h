@@ -101,7 +101,8 @@ class Peer final : public net::SessionEvents,
   Result<void> on_down(const wire::IncomingMessage& message);
   Result<void> on_release(const wire::IncomingMessage& message);
   Result<void> on_stop(const wire::IncomingMessage& message);
-  boost::intrusive_ptr<ActorCell> target(std::uint64_t number);
+  /// Or null; kept by last_target_ until the next call.
+  ActorCell* target(std::uint64_t number);
 
   // Constant after start():
   const boost::intrusive_ptr<RuntimeCore> core_;

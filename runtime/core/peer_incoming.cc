@@ -68,20 +68,19 @@ Result<void> Peer::dispatch(const wire::IncomingMessage& message) {
   }
 }
 
-boost::intrusive_ptr<ActorCell> Peer::target(std::uint64_t number) {
+ActorCell* Peer::target(std::uint64_t number) {
   if (!last_target_ || last_target_->id().number != number) last_target_ = core_->cell(number);
-  return last_target_;
+  return last_target_.get();
 }
 
 Result<void> Peer::on_call(const wire::IncomingMessage& message) {
-  const auto header = wire::parse_call(message);
-  if (!header) return fail(header.error());
+  const wire::CallHeader header = wire::call_header(message);
   std::unique_ptr<RemoteReply> reply;
-  if (header->call_id != 0) {
-    reply = std::make_unique<ConnectionReply>(shared_from_this(), header->call_id);
+  if (header.call_id != 0) {
+    reply = std::make_unique<ConnectionReply>(shared_from_this(), header.call_id);
   }
-  const auto cell = target(header->actor);
-  const MethodEntry* method = cell ? cell->type().find(header->method) : nullptr;
+  ActorCell* const cell = target(header.actor);
+  const MethodEntry* method = cell ? cell->type().find(header.method) : nullptr;
   CountingImports imports(*this);
   const auto refuse = [&](DeadLetterReason reason, const Error& error) -> Result<void> {
     // The references among the arguments were counted by the caller: take and drop them.
@@ -93,7 +92,7 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     } else {
       core_->dead_letter({reason,
                           1,
-                          ActorId{core_->node_id(), header->actor},
+                          ActorId{core_->node_id(), header.actor},
                           std::string(cell ? cell->type().name : ""),
                           std::string(method ? method->name : ""),
                           ActorId{from_, 0},
@@ -102,10 +101,10 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     }
     return {};
   };
-  if (!cell) {
+  if (cell == nullptr) {
     return refuse(
         DeadLetterReason::kActorEnded,
-        unavailable("actor " + to_string(ActorId{core_->node_id(), header->actor}) + " has ended"));
+        unavailable("actor " + to_string(ActorId{core_->node_id(), header.actor}) + " has ended"));
   }
   if (method == nullptr) {
     return refuse(DeadLetterReason::kRefused,

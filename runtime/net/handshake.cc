@@ -1,8 +1,10 @@
 #include "runtime/net/handshake.h"
 
+#include <muster/random.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/rand.h>
 
 #include <algorithm>
 #include <string_view>
@@ -58,6 +60,19 @@ std::vector<std::byte> copy(wire::Slice bytes) {
 }
 
 }  // namespace
+
+std::vector<std::byte> make_nonce(std::uint64_t seed) {
+  std::vector<std::byte> nonce(wire::kNonceBytes);
+  if (seed == 0) {
+    const int ok =
+        RAND_bytes(reinterpret_cast<unsigned char*>(nonce.data()), static_cast<int>(nonce.size()));
+    MUSTER_CHECK(ok == 1, ok);
+  } else {
+    Random random(seed);
+    for (std::byte& b : nonce) b = static_cast<std::byte>(random() & 0xFF);
+  }
+  return nonce;
+}
 
 Handshake::Handshake(const SessionOptions& options, std::string peer_address,
                      std::vector<std::byte> nonce)

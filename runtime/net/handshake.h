@@ -24,6 +24,9 @@ struct Refusal {
   std::optional<Error> there;  // none: the peer is gone, or said it itself
 };
 
+// wire::kNonceBytes: from the system's generator when `seed` is 0, else drawn from it, for tests.
+std::vector<std::byte> make_nonce(std::uint64_t seed);
+
 class Handshake {
  public:
   // `nonce` is wire::kNonceBytes of fresh random bytes.

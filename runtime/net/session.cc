@@ -1,8 +1,5 @@
 #include "runtime/net/session.h"
 
-#include <muster/random.h>
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -10,30 +7,19 @@
 namespace muster::net {
 namespace {
 
-// Messages sent within this of the last write are gathered instead of written one by one.
 // How far messages that are never refused may exceed the bound before the peer is given up.
 constexpr std::size_t kExemptBytesMax = std::size_t{64} << 20;
+// Messages sent within this of the last write are gathered instead of written one by one.
 constexpr Duration kGatherWithin = 10us;
 // During a burst the transport's thread writes what was gathered about this often: large writes
 // cost both sides far less than many small ones.
 constexpr Duration kBurstFlush = 50us;
 // When this much waits, gathered or corked, it is written at once.
 constexpr std::size_t kGatherBytesMax = 64 * 1024;
+// Messages dispatched before on_batch_end comes.
+constexpr std::size_t kMessagesPerTurn = 64;
 // How long a session that ended still reads, so that its last words reach the peer.
 constexpr Duration kLinger = 500ms;
-
-std::vector<std::byte> make_nonce(std::uint64_t seed) {
-  std::vector<std::byte> nonce(wire::kNonceBytes);
-  if (seed == 0) {
-    const int ok =
-        RAND_bytes(reinterpret_cast<unsigned char*>(nonce.data()), static_cast<int>(nonce.size()));
-    MUSTER_CHECK(ok == 1, ok);
-  } else {
-    Random random(seed);
-    for (std::byte& b : nonce) b = static_cast<std::byte>(random() & 0xFF);
-  }
-  return nonce;
-}
 
 // For a counter with one writer at a time: no locked instruction.
 void add_one(std::atomic<std::uint64_t>& counter) {
@@ -100,24 +86,34 @@ void Session::on_read(Result<std::size_t> count) {
   last_heard_.store(timers_.clock().now().time_since_epoch().count(), std::memory_order_relaxed);
   bytes_received_.fetch_add(*count, std::memory_order_relaxed);
   heard_since_write_.store(true, std::memory_order_relaxed);
+  parse(*count);
+}
+
+// In turns of kMessagesPerTurn: what is received is acted on while it is in the processor's cache.
+void Session::parse(std::size_t count) {
+  if (ended_) return drain_read();
   batch_ = 0;
   Result<void> parsed;
   std::shared_ptr<SessionEvents> events;
   {
     const std::scoped_lock lock(events_mutex_);
-    parsed = reader_.commit(
-        *count, [this](const wire::IncomingMessage& message) { return on_frame(message); });
+    parsed = reader_.commit(count, [this](const wire::IncomingMessage& message) {
+      return on_frame(message) && batch_ < kMessagesPerTurn;
+    });
     events = events_;
   }
   if (!parsed) on_bad_bytes(parsed.error());
-  const bool call_batch_end = batch_ > 0;
+  const std::size_t batch = batch_;
   if (ended_) {
     drain_read();
+  } else if (batch == kMessagesPerTurn) {
+    // Like a read: when what follows takes long, another thread of the transport goes on.
+    timers_.schedule(timers_.clock().now(), [self = shared_from_this()] { self->parse(0); });
   } else {
     arm_read();
   }
-  // From here on another thread may be in on_read.
-  if (call_batch_end && events) events->on_batch_end();
+  // From here on another thread may be in here.
+  if (batch > 0 && events) events->on_batch_end();
 }
 
 bool Session::on_frame(const wire::IncomingMessage& message) {

@@ -88,6 +88,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Reading; one thread at a time, since the next read is armed last.
   void arm_read();
   void on_read(Result<std::size_t> count);
+  void parse(std::size_t count);
   bool on_frame(const wire::IncomingMessage& message);
   void on_handshake_frame(const wire::IncomingMessage& message);
   void become_ready(Handshake::Step step);
@@ -124,7 +125,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Owned by whoever reads:
   wire::FrameReader reader_;
   Handshake handshake_;
-  std::size_t batch_ = 0;  // messages of this read
+  std::size_t batch_ = 0;  // messages of this turn
 
   // Held while an event (but on_batch_end) runs; taken before mutex_ when both are.
   std::mutex events_mutex_;

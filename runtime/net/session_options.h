@@ -69,8 +69,9 @@ class SessionEvents {
   // Every frame after the handshake except heartbeats and chunks (which arrive put together).
   // A copy keeps the message beyond the call.
   virtual void on_message(const wire::IncomingMessage& message) = 0;
-  // After the on_message calls of one read; the next read is already under way, so this may take
-  // long and may overlap later calls of every kind, on_batch_end included.
+  // After the on_message calls of one read, or some of them when they are many; what comes next is
+  // already under way, so this may take long and may overlap later calls of every kind,
+  // on_batch_end included.
   virtual void on_batch_end() {}
   // Exactly once, with the one cause; also for a session that never became ready.
   virtual void on_closed(const Error& cause) = 0;

@@ -34,7 +34,7 @@ class FrameReader {
   // parsing.
   using Sink = detail::FunctionRef<bool(const IncomingMessage&)>;
 
-  static constexpr std::size_t kBlockBytes = 64 * 1024;
+  static constexpr std::size_t kBlockBytes = 256 * 1024;
   static constexpr std::size_t kSmallFrameBytes = 8 * 1024;
   // Messages in chunks that a peer may have under way at a time.
   static constexpr std::size_t kStreamsMax = 4;

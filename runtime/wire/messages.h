@@ -130,6 +130,8 @@ Result<HelloFrame> parse_hello(const IncomingMessage& message);              // 
 Result<std::vector<std::byte>> parse_proof(const IncomingMessage& message);  // also of a ready
 Result<Error> parse_error(const IncomingMessage& message);  // of a reject or goodbye
 Result<CallHeader> parse_call(const IncomingMessage& message);
+// Requires: a call.
+CallHeader call_header(const IncomingMessage& message) noexcept;
 Result<ReplyHeader> parse_reply(const IncomingMessage& message);
 Result<ReleaseFrame> parse_release(const IncomingMessage& message);
 Result<FindFrame> parse_find(const IncomingMessage& message);

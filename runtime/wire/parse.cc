@@ -105,10 +105,13 @@ Result<CallHeader> parse_call(const IncomingMessage& message) {
   if (message.kind() != FrameKind::kCall) {
     return fail(unexpected(FrameKind::kCall, message.kind()));
   }
+  return call_header(message);
+}
+
+CallHeader call_header(const IncomingMessage& message) noexcept {
   const StructView& in = message.content();
-  return CallHeader{in.field<std::uint64_t>(0), in.field<std::uint64_t>(8),
-                    in.field<std::uint64_t>(16), from_micros(in.field<std::uint64_t>(24)),
-                    in.field<std::uint64_t>(32)};
+  return {in.field<std::uint64_t>(0), in.field<std::uint64_t>(8), in.field<std::uint64_t>(16),
+          from_micros(in.field<std::uint64_t>(24)), in.field<std::uint64_t>(32)};
 }
 
 Result<ReplyHeader> parse_reply(const IncomingMessage& message) {

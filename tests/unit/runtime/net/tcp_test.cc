@@ -121,16 +121,18 @@ TEST(TcpTest, AcceptThatFailsAgainAndAgainRestsInBetween) {
   EXPECT_LT(processor_time() - before, 100ms);
 }
 
+struct Slow final : Recorder {
+  void on_batch_end() override {
+    record([&] { ++batches; });
+    if (++entered == 1) first.set_value();
+    released.wait();
+  }
+  std::atomic<int> entered{0};
+  std::promise<void> first, release;
+  std::shared_future<void> released{release.get_future()};
+};
+
 TEST(TcpTest, SlowBatchEndDoesNotStopTheSession) {
-  struct Slow final : Recorder {
-    void on_batch_end() override {
-      if (++entered == 1) first.set_value();
-      released.wait();
-    }
-    std::atomic<int> entered{0};
-    std::promise<void> first, release;
-    std::shared_future<void> released{release.get_future()};
-  };
   TcpNet net;
   Pair pair(net);
   const auto slow = std::make_shared<Slow>();
@@ -141,6 +143,28 @@ TEST(TcpTest, SlowBatchEndDoesNotStopTheSession) {
   // on_batch_end stands still; messages still come in.
   ASSERT_TRUE(pair.session_a().send(wire::encode_stop({2, false})));
   ASSERT_TRUE(net.wait(*slow, [&] { return slow->count() == 2; }));
+  slow->release.set_value();
+}
+
+TEST(TcpTest, ManyMessagesOfOneReadComeInTurnsThatDoNotWaitForEachOther) {
+  TcpNet net;
+  Pair pair(net);
+  const auto slow = std::make_shared<Slow>();
+  pair.b_events = slow;
+  pair.connect_and_wait();
+  constexpr std::size_t kCount = 1000;
+  {
+    const CorkScope cork(pair.session_a());  // far less than a read
+    for (std::size_t i = 0; i < kCount; ++i) ASSERT_TRUE(pair.session_a().send(call(1, i, 1)));
+  }
+  ASSERT_EQ(slow->first.get_future().wait_for(kTestPatience), std::future_status::ready);
+  EXPECT_LT(slow->count(), kCount);
+  // The first turn's on_batch_end stands still; the others come all the same, in order.
+  ASSERT_TRUE(net.wait(*slow, [&] { return slow->count() == kCount; }));
+  slow->with_lock([&] {
+    for (std::size_t i = 0; i < kCount; ++i) EXPECT_EQ(call_id(slow->messages[i]), i);
+    EXPECT_GT(slow->batches, 1);
+  });
   slow->release.set_value();
 }
 
