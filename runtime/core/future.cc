@@ -48,8 +48,15 @@ FutureStateBase::Node* FutureStateBase::reversed(Node* node) noexcept {
 }
 
 void FutureStateBase::unsubscribe(const Waiter& waiter) {
-  // Only publish() can come in between. It finds the whole list or none of it, and calls those who
-  // are put back later at once.
+  forget([&](const Waiter& other) { return &other == &waiter; });
+}
+void FutureStateBase::forget_stale() {
+  forget([](const Waiter& waiter) { return waiter.stale(); });
+}
+
+void FutureStateBase::forget(FunctionRef<bool(const Waiter&)> gone) {
+  // A publish() that comes in between finds the whole list or none of it, and calls those who are
+  // put back later at once.
   Node* list = waiters_.load(std::memory_order_acquire);
   do {
     if (list == closed()) return;
@@ -57,7 +64,7 @@ void FutureStateBase::unsubscribe(const Waiter& waiter) {
   list = reversed(list);
   while (list != nullptr) {
     const std::unique_ptr<Node> node(std::exchange(list, list->next));
-    if (node->waiter.get() != &waiter) subscribe(std::move(node->waiter));
+    if (!gone(*node->waiter)) subscribe(std::move(node->waiter));
   }
 }
 
@@ -134,9 +141,11 @@ Result<std::size_t> wait_count(const std::vector<FutureStateBase*>& states, std:
     return fail(ErrorCode::kInvalid,
                 "waiting for a Future here would block a thread of the runtime: co_await it");
   }
+  const auto* waiting =
+      *std::ranges::find_if(states, [](auto* s) { return s->domain() != nullptr; });
   auto waiter = boost::intrusive_ptr(new LatchWaiter(count));
   for (auto* state : states) state->subscribe(waiter);
-  const bool in_time = states.front()->domain()->executor().wait(waiter->latch(), timeout);
+  const bool in_time = waiting->domain()->executor().wait(waiter->latch(), timeout);
   for (auto* state : states) state->unsubscribe(*waiter);
   if (!in_time) {
     return fail(ErrorCode::kTimeout, timeout == kForever
@@ -169,7 +178,8 @@ void CoroutineWaiter::disarm() noexcept {
 
 boost::intrusive_ptr<Place> place_for(const FutureStateBase& state) {
   Place* place = current_place();
-  return boost::intrusive_ptr<Place>(place ? place : &state.domain()->place());
+  if (place == nullptr && state.domain()) place = &state.domain()->place();
+  return boost::intrusive_ptr<Place>(place);
 }
 
 namespace {
@@ -198,6 +208,7 @@ class PlaceWaiter final : public Waiter {
 
 void run_when_ready(FutureStateBase& state, boost::intrusive_ptr<Place> place,
                     std::function<void()> function) {
+  if (!place) return function();
   state.subscribe(boost::intrusive_ptr<Waiter>(
       new PlaceWaiter(std::move(place), new FunctionContinuation(std::move(function)))));
 }

@@ -15,6 +15,7 @@
 #include <muster/future.h>
 #include <muster/handle.h>
 #include <muster/task.h>
+#include <muster/when.h>
 
 namespace muster {
 

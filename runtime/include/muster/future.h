@@ -4,7 +4,7 @@
 /// Threads: a Future is owned by one thread at a time (move it to hand it over). What completes it
 /// runs elsewhere. Lifetime: a Future may outlive its Runtime; by then it is complete.
 
-#include <muster/detail/future_state.h>
+#include <muster/detail/future_await.h>
 
 #include <chrono>
 #include <span>
@@ -19,6 +19,8 @@ class [[nodiscard]] Future {
   using value_type = T;
 
   Future() = default;
+  Future(Future&&) noexcept = default;
+  Future& operator=(Future&&) noexcept = default;
   explicit Future(boost::intrusive_ptr<detail::FutureState<T>> state) : state_(std::move(state)) {}
 
   /// False after the result was taken, or for a default-constructed Future.
@@ -35,6 +37,12 @@ class [[nodiscard]] Future {
   /// As get(), with the error as a value.
   Result<T> result(Duration timeout = kForever) {
     if (auto waited = detail::wait_ready(checked(), timeout); !waited) return fail(waited.error());
+    return take();
+  }
+
+  /// Takes the result if it is there, without waiting; empty when it is not. Requires: valid().
+  std::optional<Result<T>> try_get() {
+    if (!checked().ready()) return std::nullopt;
     return take();
   }
 

@@ -2,6 +2,7 @@
 /// The shared state behind Future. Not for users; included by <muster/future.h>.
 
 #include <muster/clock.h>
+#include <muster/detail/function_ref.h>
 #include <muster/detail/pool.h>
 #include <muster/error.h>
 #include <muster/executor.h>
@@ -70,12 +71,15 @@ class Waiter : public Shared<Waiter> {
  public:
   virtual ~Waiter() = default;
   virtual void ready() = 0;
+  /// Nobody wants to hear any more: ready() would do nothing.
+  virtual bool stale() const noexcept { return false; }
 };
 
 /// Invariants: claim() succeeds for exactly one caller, who then stores the result and calls
 /// publish(); after publish() the result does not change until it is taken.
 class FutureStateBase : public Shared<FutureStateBase> {
  public:
+  /// `domain` may be null for a state that is complete before it is shared.
   explicit FutureStateBase(boost::intrusive_ptr<Domain> domain) : domain_(std::move(domain)) {}
   virtual ~FutureStateBase();
   FutureStateBase(const FutureStateBase&) = delete;
@@ -83,12 +87,17 @@ class FutureStateBase : public Shared<FutureStateBase> {
 
   bool ready() const noexcept { return waiters_.load(std::memory_order_acquire) == closed(); }
   void subscribe(boost::intrusive_ptr<Waiter> waiter);
-  /// Forgets a waiter that was not called yet. Only on the thread that subscribes.
+  /// Forgets a waiter that was not called yet. When another thread unsubscribes somebody else at
+  /// the same time, the waiter may be left behind: it is then called in vain.
   void unsubscribe(const Waiter& waiter);
+  /// Forgets the waiters that are stale; with the same exception.
+  void forget_stale();
   bool has_waiters() const noexcept { return !ready() && waiters_.load() != nullptr; }
   const boost::intrusive_ptr<Domain>& domain() const noexcept { return domain_; }
   /// Completes with `error` if it is still open; true when this call did it.
   virtual bool complete_error(Error error) = 0;
+  /// The error that it ended in, or null for a value. Requires: ready(), and nobody takes it.
+  virtual const Error* failure() const noexcept = 0;
   /// Calls on_deadline() after `timeout` unless complete. False after shutdown: never.
   bool arm_deadline(Duration timeout, std::string_view what);
   /// Completes with kTimeout; a sleep completes in success.
@@ -105,6 +114,7 @@ class FutureStateBase : public Shared<FutureStateBase> {
     boost::intrusive_ptr<Waiter> waiter;
     Node* next;
   };
+  void forget(FunctionRef<bool(const Waiter&)> gone);
   static Node* closed() noexcept;
   static Node* reversed(Node* node) noexcept;
 
@@ -130,8 +140,13 @@ class FutureState : public FutureStateBase {
     return true;
   }
   bool complete_error(Error error) override { return complete(fail(std::move(error))); }
+  const Error* failure() const noexcept override {
+    return result_->has_value() ? nullptr : &result_->error();
+  }
   /// Requires: ready(), and not taken before.
   Result<T> take() { return std::move(*result_); }
+  /// Requires: ready(), and nobody takes it.
+  const Result<T>& peek() const { return *result_; }
 
  private:
   std::optional<Result<T>> result_;
@@ -142,100 +157,6 @@ Result<void> wait_ready(FutureStateBase& state, Duration timeout);
 /// Waits until `count` of `states` are ready; the index of the first ready one.
 Result<std::size_t> wait_count(const std::vector<FutureStateBase*>& states, std::size_t count,
                                Duration timeout);
-
-/// Resumes a coroutine in its place. disarm() (in that place) makes a pending resumption do
-/// nothing: the frame is about to go.
-class CoroutineWaiter final : public Waiter {
- public:
-  CoroutineWaiter(std::coroutine_handle<> handle, boost::intrusive_ptr<Place> place);
-  void ready() override;
-  void disarm() noexcept;
-
- private:
-  class Resumption;
-  boost::intrusive_ptr<Resumption> resumption_;
-  boost::intrusive_ptr<Place> place_;
-};
-
-/// The place of the running handler or task, else that of the future's runtime.
-boost::intrusive_ptr<Place> place_for(const FutureStateBase& state);
-
-template <class T, bool kAsResult>
-class FutureAwaiter {
- public:
-  explicit FutureAwaiter(boost::intrusive_ptr<FutureState<T>> state) : state_(std::move(state)) {}
-  FutureAwaiter(FutureAwaiter&&) = default;
-  ~FutureAwaiter() {
-    if (waiter_) waiter_->disarm();
-  }
-  bool await_ready() const { return state_->ready(); }
-  void await_suspend(std::coroutine_handle<> handle) {
-    waiter_ = boost::intrusive_ptr(new CoroutineWaiter(handle, place_for(*state_)));
-    // The coroutine may be resumed, and this awaiter destroyed, before subscribe returns.
-    const auto state = state_;
-    state->subscribe(boost::intrusive_ptr<Waiter>(waiter_));
-  }
-  auto await_resume() {
-    if (auto waiter = std::move(waiter_)) waiter->disarm();
-    if constexpr (kAsResult) {
-      return state_->take();
-    } else {
-      return value_or_throw(state_->take());
-    }
-  }
-
- private:
-  boost::intrusive_ptr<FutureState<T>> state_;
-  boost::intrusive_ptr<CoroutineWaiter> waiter_;
-};
-
-/// Runs `function()` in `place` when `state` is ready.
-void run_when_ready(FutureStateBase& state, boost::intrusive_ptr<Place> place,
-                    std::function<void()> function);
-
-/// What then() leaves behind. When its place goes before it has run, the next Future ends in
-/// kCancelled.
-template <class T, class R, class F>
-class ThenWork {
- public:
-  ThenWork(boost::intrusive_ptr<FutureState<T>> state, boost::intrusive_ptr<FutureState<R>> next,
-           F function)
-      : state_(std::move(state)), next_(std::move(next)), function_(std::move(function)) {}
-  ~ThenWork() {
-    if (next_->ready()) return;
-    next_->complete_error(Error{ErrorCode::kCancelled, "what would have run then() is gone", {}});
-  }
-  void run() {
-    try {
-      if constexpr (std::is_void_v<R>) {
-        function_(state_->take());
-        next_->complete(Result<void>());
-      } else {
-        next_->complete(Result<R>(function_(state_->take())));
-      }
-    } catch (const CheckFailure&) {
-      next_->complete_error(error_from_current_exception());
-      throw;
-    } catch (...) {
-      next_->complete_error(error_from_current_exception());
-    }
-  }
-
- private:
-  boost::intrusive_ptr<FutureState<T>> state_;
-  boost::intrusive_ptr<FutureState<R>> next_;
-  F function_;
-};
-
-template <class T, class R, class F>
-void continue_with(boost::intrusive_ptr<FutureState<T>> state,
-                   boost::intrusive_ptr<FutureState<R>> next, F function) {
-  FutureStateBase& base = *state;
-  // std::function copies its target, so what only moves goes behind a shared pointer.
-  auto work =
-      std::make_shared<ThenWork<T, R, F>>(std::move(state), std::move(next), std::move(function));
-  run_when_ready(base, place_for(base), [work] { work->run(); });
-}
 
 }  // namespace detail
 }  // namespace muster

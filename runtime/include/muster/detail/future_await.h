@@ -1,0 +1,119 @@
+#pragma once
+/// How coroutines and functions wait for a FutureState. Not for users; included by
+/// <muster/future.h>.
+
+#include <muster/detail/future_state.h>
+
+namespace muster::detail {
+
+/// Resumes a coroutine in its place. disarm() (in that place) makes a pending resumption do
+/// nothing: the frame is about to go.
+class CoroutineWaiter final : public Waiter {
+ public:
+  CoroutineWaiter(std::coroutine_handle<> handle, boost::intrusive_ptr<Place> place);
+  void ready() override;
+  void disarm() noexcept;
+
+ private:
+  class Resumption;
+  boost::intrusive_ptr<Resumption> resumption_;
+  boost::intrusive_ptr<Place> place_;
+};
+
+/// The place of the running handler or task, else that of the future's runtime, else null.
+boost::intrusive_ptr<Place> place_for(const FutureStateBase& state);
+
+/// Suspends a coroutine until a state is ready. Destroyed with the coroutine's frame, it leaves
+/// nothing that would resume it.
+class ReadyAwaiter {
+ public:
+  explicit ReadyAwaiter(boost::intrusive_ptr<FutureStateBase> state) : state_(std::move(state)) {}
+  ReadyAwaiter(ReadyAwaiter&&) = default;
+  ~ReadyAwaiter() {
+    if (waiter_) waiter_->disarm();
+  }
+  bool await_ready() const { return state_->ready(); }
+  void await_suspend(std::coroutine_handle<> handle) {
+    waiter_ = boost::intrusive_ptr(new CoroutineWaiter(handle, place_for(*state_)));
+    // The coroutine may be resumed, and this awaiter destroyed, before subscribe returns.
+    const auto state = state_;
+    state->subscribe(boost::intrusive_ptr<Waiter>(waiter_));
+  }
+  void await_resume() {
+    if (auto waiter = std::move(waiter_)) waiter->disarm();
+  }
+
+ protected:
+  FutureStateBase& state() const noexcept { return *state_; }
+
+ private:
+  boost::intrusive_ptr<FutureStateBase> state_;
+  boost::intrusive_ptr<CoroutineWaiter> waiter_;
+};
+
+template <class T, bool kAsResult>
+class FutureAwaiter : public ReadyAwaiter {
+ public:
+  explicit FutureAwaiter(boost::intrusive_ptr<FutureState<T>> state)
+      : ReadyAwaiter(std::move(state)) {}
+  auto await_resume() {
+    ReadyAwaiter::await_resume();
+    auto& state = static_cast<FutureState<T>&>(this->state());
+    if constexpr (kAsResult) {
+      return state.take();
+    } else {
+      return value_or_throw(state.take());
+    }
+  }
+};
+
+/// Runs `function()` in `place` when `state` is ready. Without a place, which only a state that is
+/// ready may lack, at once.
+void run_when_ready(FutureStateBase& state, boost::intrusive_ptr<Place> place,
+                    std::function<void()> function);
+
+/// What then() leaves behind. When its place goes before it has run, the next Future ends in
+/// kCancelled.
+template <class T, class R, class F>
+class ThenWork {
+ public:
+  ThenWork(boost::intrusive_ptr<FutureState<T>> state, boost::intrusive_ptr<FutureState<R>> next,
+           F function)
+      : state_(std::move(state)), next_(std::move(next)), function_(std::move(function)) {}
+  ~ThenWork() {
+    if (next_->ready()) return;
+    next_->complete_error(Error{ErrorCode::kCancelled, "what would have run then() is gone", {}});
+  }
+  void run() {
+    try {
+      if constexpr (std::is_void_v<R>) {
+        function_(state_->take());
+        next_->complete(Result<void>());
+      } else {
+        next_->complete(Result<R>(function_(state_->take())));
+      }
+    } catch (const CheckFailure&) {
+      next_->complete_error(error_from_current_exception());
+      throw;
+    } catch (...) {
+      next_->complete_error(error_from_current_exception());
+    }
+  }
+
+ private:
+  boost::intrusive_ptr<FutureState<T>> state_;
+  boost::intrusive_ptr<FutureState<R>> next_;
+  F function_;
+};
+
+template <class T, class R, class F>
+void continue_with(boost::intrusive_ptr<FutureState<T>> state,
+                   boost::intrusive_ptr<FutureState<R>> next, F function) {
+  FutureStateBase& base = *state;
+  // std::function copies its target, so what only moves goes behind a shared pointer.
+  auto work =
+      std::make_shared<ThenWork<T, R, F>>(std::move(state), std::move(next), std::move(function));
+  run_when_ready(base, place_for(base), [work] { work->run(); });
+}
+
+}  // namespace muster::detail
