@@ -12,9 +12,10 @@ namespace {
 // Contiguous messages up to this size are copied into batches.
 constexpr std::size_t kBatchedBytesMax = 16 * 1024;
 constexpr std::size_t kBatchBytes = 64 * 1024;
+constexpr std::size_t kFirstBatchBytes = 4 * 1024;
 // A write takes at most about this much from the lanes above bulk.
 constexpr std::size_t kWriteBytes = 256 * 1024;
-constexpr std::size_t kSpareBatchesMax = 4;
+constexpr std::size_t kSpareBatchesMax = 16;
 // Gather lists stay below what one system call takes.
 constexpr std::size_t kWriteSlicesMax = 64;
 
@@ -85,21 +86,21 @@ void SendQueue::push_piece(std::deque<Piece>& lane, wire::OutgoingMessage&& mess
   const wire::Slice bytes = message.bytes();
   if (lane.empty() || !lane.back().is_batch ||
       lane.back().batch.size() + bytes.size() > kBatchBytes) {
-    lane.push_back({new_batch(), {}, true, {}});
+    // The first may stay small; where one is full already, the next will be.
+    lane.push_back({new_batch(lane.empty() ? kFirstBatchBytes : kBatchBytes), {}, true, {}});
   }
   auto& batch = lane.back().batch;
   batch.insert(batch.end(), bytes.begin(), bytes.end());
   if (message.one_way()) lane.back().one_way_ends.push_back(batch.size());
 }
 
-std::vector<std::byte> SendQueue::new_batch() {
-  if (spare_batches_.empty()) {
-    std::vector<std::byte> batch;
-    batch.reserve(4096);
-    return batch;
+std::vector<std::byte> SendQueue::new_batch(std::size_t room) {
+  std::vector<std::byte> batch;
+  if (!spare_batches_.empty()) {
+    batch = std::move(spare_batches_.back());
+    spare_batches_.pop_back();
   }
-  std::vector<std::byte> batch = std::move(spare_batches_.back());
-  spare_batches_.pop_back();
+  batch.reserve(room);
   return batch;
 }
 

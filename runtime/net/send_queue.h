@@ -78,7 +78,7 @@ class SendQueue {
   void take_bulk(WriteOp& op);
   void take_chunk(Bulk& bulk, WriteOp& op);
   void finish_bulk();
-  std::vector<std::byte> new_batch();
+  std::vector<std::byte> new_batch(std::size_t room);
 
   const std::size_t chunk_bytes_;
   std::deque<Piece> control_, calls_;
