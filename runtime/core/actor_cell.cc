@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/core/cell_extras.h"
 #include "runtime/core/runtime_core.h"
 
 namespace muster::detail {
@@ -125,58 +126,73 @@ void ActorCell::schedule() {
 
 void ActorCell::deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
                              const NodeId* from) {
-  const auto sender = [&] { return from ? ActorId{*from, 0} : core_->sender(); };
-  if (!type_.is(expected)) {
-    refuse(*message, DeadLetterReason::kRefused,
-           Error{ErrorCode::kInvalid,
-                 describe() + " is " + unlike(type_.name, expected.name) +
-                     ": the handle it was called by is of another class",
-                 {}},
-           sender());
-    return;
-  }
+  if (!fits(*message, expected, from)) return;
   bool wake = false;
-  bool dead = false;
-  bool too_many = false;
-  std::size_t held = 0;  // bytes that wait
+  Room room{};
+  std::size_t held = 0;
   {
     const std::scoped_lock lock(mutex_);
-    dead = dead_;
-    too_many = accepted_ - handled_.load(std::memory_order_relaxed) >= capacity_;
-    held = accepted_bytes_ - handled_bytes_.load(std::memory_order_relaxed);
-    if (!dead && !too_many && has_room(message->wire_bytes, held)) {
+    room = room_for(*message, held);
+    if (room == Room::kEnough) {
+      count_accepted(*message);
       wake = accept(std::move(message));
     }
   }
   if (wake) schedule();
-  if (!message) return;
-  if (dead) {
-    refuse(*message, DeadLetterReason::kActorEnded, down_->cause, sender());
-  } else {
-    refuse(*message, DeadLetterReason::kMailboxFull, full(too_many, held), sender());
-  }
+  if (message) refuse_for(room, *message, held, from);
 }
 
-bool ActorCell::has_room(std::size_t bytes, std::size_t held) const noexcept {
+bool ActorCell::fits(Message& message, const ActorType& expected, const NodeId* from) {
+  if (type_.is(expected)) return true;
+  refuse(message, DeadLetterReason::kRefused,
+         Error{ErrorCode::kInvalid,
+               describe() + " is " + unlike(type_.name, expected.name) +
+                   ": the handle it was called by is of another class",
+               {}},
+         sender(from));
+  return false;
+}
+
+ActorId ActorCell::sender(const NodeId* from) const {
+  return from != nullptr ? ActorId{*from, 0} : core_->sender();
+}
+
+ActorCell::Room ActorCell::room_for(const Message& message, std::size_t& held) const noexcept {
+  if (dead_) return Room::kDead;
+  if (accepted_ - handled_.load(std::memory_order_relaxed) >= capacity_) return Room::kNone;
+  const std::size_t bytes = message.wire_bytes;
+  if (bytes == 0) return Room::kEnough;
+  held = accepted_bytes_ - handled_bytes_.load(std::memory_order_relaxed);
   const std::size_t allowed = core_->options().mailbox_bytes_max;
-  return bytes == 0 || held == 0 || bytes <= allowed - std::min(held, allowed);
+  const bool enough = held == 0 || bytes <= allowed - std::min(held, allowed);
+  return enough ? Room::kEnough : Room::kNoBytes;
+}
+
+void ActorCell::count_accepted(const Message& message) noexcept {
+  ++accepted_;
+  accepted_bytes_ += message.wire_bytes;
 }
 
 bool ActorCell::accept(std::unique_ptr<Message> message) noexcept {
-  ++accepted_;
-  accepted_bytes_ += message->wire_bytes;
   inbox_.push(std::move(message));
   const bool wake = !scheduled_ && open_;
   scheduled_ |= wake;
   return wake;
 }
 
-Error ActorCell::full(bool too_many, std::size_t held_bytes) const {
-  const std::string with = too_many ? std::to_string(capacity_) + " messages"
-                                    : std::to_string(held_bytes) + " bytes from other nodes, " +
-                                          std::to_string(core_->options().mailbox_bytes_max) +
-                                          " are allowed";
-  return Error{ErrorCode::kOverloaded, describe() + ": its mailbox is full (" + with + ")", {}};
+void ActorCell::refuse_for(Room room, Message& message, std::size_t held_bytes,
+                           const NodeId* from) {
+  if (room == Room::kDead) {
+    refuse(message, DeadLetterReason::kActorEnded, down_->cause, sender(from));
+    return;
+  }
+  const std::string with =
+      room == Room::kNone ? std::to_string(capacity_) + " messages"
+                          : std::to_string(held_bytes) + " bytes from other nodes, " +
+                                std::to_string(core_->options().mailbox_bytes_max) + " are allowed";
+  refuse(message, DeadLetterReason::kMailboxFull,
+         Error{ErrorCode::kOverloaded, describe() + ": its mailbox is full (" + with + ")", {}},
+         sender(from));
 }
 
 void ActorCell::refuse(Message& message, DeadLetterReason reason, const Error& cause,
@@ -194,8 +210,8 @@ void ActorCell::refuse(Message& message, DeadLetterReason reason, const Error& c
   message.reject(cause);
 }
 
-void ActorCell::send_remote(std::uint64_t, std::string_view, Duration, std::size_t,
-                            FunctionRef<void(Encoder&)>, boost::intrusive_ptr<PendingReply>) {
+void ActorCell::send_remote(const OutgoingCall&, FunctionRef<void(Encoder&)>,
+                            boost::intrusive_ptr<PendingReply>) {
   MUSTER_CHECK(false, "send_remote on a local actor");
 }
 
@@ -203,14 +219,16 @@ void ActorCell::resume(boost::intrusive_ptr<Continuation> continuation) {
   bool wake = false;
   {
     const std::scoped_lock lock(mutex_);
-    if (!dead_) {
-      urgent_inbox_.push_back(std::move(continuation));
-      urgent_waiting_.store(true, std::memory_order_relaxed);
-      wake = !std::exchange(scheduled_, true);
-    }
+    if (!dead_) wake = push_urgent(std::move(continuation));
   }
   // A continuation left over here belonged to a dead actor and is destroyed outside the lock.
   if (wake) schedule();
+}
+
+bool ActorCell::push_urgent(boost::intrusive_ptr<Continuation> continuation) {
+  urgent_inbox_.push_back(std::move(continuation));
+  urgent_waiting_.store(true, std::memory_order_relaxed);
+  return !std::exchange(scheduled_, true);
 }
 
 void ActorCell::end(DownReason reason, bool kill) {
@@ -224,6 +242,7 @@ void ActorCell::end(DownReason reason, bool kill) {
   {
     const std::scoped_lock lock(mutex_);
     if (dead_ || std::exchange(ending_, true)) return;
+    count_accepted(*stop);
     wake = accept(std::move(stop));
   }
   if (wake) schedule();
@@ -254,7 +273,7 @@ void ActorCell::run() {
         --budget;
         if (budget % kMessagesPerLook == 0 && core_->executor().should_yield()) budget = 0;
       }
-      const bool more = urgent_next_ < urgent_.size() || (current_ == nullptr && !pending_.empty());
+      const bool more = urgent_next_ < urgent_.size() || has_turn();
       if (!more && go_idle()) return;
       if (budget == 0) break;
     }
@@ -285,12 +304,18 @@ bool ActorCell::refill() {
   urgent_.swap(urgent_inbox_);
   urgent_waiting_.store(false, std::memory_order_relaxed);
   if (current_ == nullptr && pending_.empty()) pending_ = std::move(inbox_);
-  return !urgent_.empty() || (current_ == nullptr && !pending_.empty());
+  return !urgent_.empty() || has_turn();
+}
+
+bool ActorCell::has_urgent() const noexcept {
+  return extras_ != nullptr && !extras_->urgent.empty();
+}
+bool ActorCell::has_turn() const noexcept {
+  return current_ == nullptr && (!pending_.empty() || has_urgent());
 }
 
 bool ActorCell::step() {
-  const bool can_handle = current_ == nullptr && !pending_.empty();
-  const bool look = !can_handle || urgent_waiting_.load(std::memory_order_relaxed);
+  const bool look = !has_turn() || urgent_waiting_.load(std::memory_order_relaxed);
   if (urgent_next_ == urgent_.size() && look && !refill()) return false;
   if (urgent_next_ < urgent_.size()) {
     const auto continuation = std::move(urgent_[urgent_next_++]);
@@ -303,7 +328,7 @@ bool ActorCell::step() {
     after_slice();
     return true;
   }
-  if (current_ == nullptr && !pending_.empty()) handle(pending_.pop());
+  if (has_turn()) handle(has_urgent() ? extras_->urgent.pop() : pending_.pop());
   return true;
 }
 
@@ -386,6 +411,7 @@ void ActorCell::die(DownReason reason, Error cause) {
   const boost::intrusive_ptr<ActorCell> keep(this);
   std::vector<std::function<void(const Down&)>> monitors;
   MessageList late;
+  std::vector<boost::intrusive_ptr<Continuation>> unheard;
   {
     const std::scoped_lock lock(mutex_);
     if (dead_) return;
@@ -393,6 +419,7 @@ void ActorCell::die(DownReason reason, Error cause) {
     down_ = std::make_unique<Down>(Down{id(), name_, reason, std::move(cause)});
     monitors.swap(monitors_);
     late = std::move(inbox_);
+    unheard.swap(urgent_inbox_);
   }
   running_ = HandlerRun();
   if (void* object = std::exchange(object_, nullptr)) {
@@ -401,6 +428,8 @@ void ActorCell::die(DownReason reason, Error cause) {
   }
   core_->forget(*this);
   if (const auto message = std::move(current_)) message->reject(down_->cause);
+  while (has_urgent()) reject(*extras_->urgent.pop());
+  unheard.clear();
   while (const auto message = pending_.pop()) reject(*message);
   while (const auto message = late.pop()) reject(*message);
   for (const auto& hear : monitors) hear(*down_);

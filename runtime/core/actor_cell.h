@@ -10,7 +10,7 @@
 //  while
 //     it is true the executor holds a reference.
 //  2. Every message delivered is invoked or rejected, once, in the order of delivery; urgent
-//     continuations overtake messages.
+//     messages overtake the others, and continuations all messages.
 //  3. After the cell died no handler runs; the reason and the cause never change.
 
 #include <muster/detail/spin_lock.h>
@@ -19,6 +19,8 @@
 #include <mutex>
 #include <vector>
 
+#include "runtime/core/message_list.h"
+
 namespace muster::detail {
 
 class RuntimeCore;
@@ -26,40 +28,7 @@ class RuntimeCore;
 /// "a Counter, not a Ledger", also where two classes share a name.
 std::string unlike(std::string_view found, std::string_view wanted);
 
-/// First-in first-out list of owned messages.
-class MessageList {
- public:
-  MessageList() = default;
-  MessageList(MessageList&& other) noexcept
-      : head_(std::exchange(other.head_, nullptr)), tail_(std::exchange(other.tail_, nullptr)) {}
-  MessageList& operator=(MessageList&& other) noexcept {
-    std::swap(head_, other.head_);
-    std::swap(tail_, other.tail_);
-    return *this;
-  }
-  ~MessageList() {
-    while (pop()) {
-    }
-  }
-  bool empty() const noexcept { return head_ == nullptr; }
-  void push(std::unique_ptr<Message> message) noexcept {
-    Message* raw = message.release();
-    (tail_ ? tail_->next : head_) = raw;
-    tail_ = raw;
-  }
-  std::unique_ptr<Message> pop() noexcept {
-    std::unique_ptr<Message> first(head_);
-    if (first) {
-      head_ = std::exchange(first->next, nullptr);
-      if (head_ == nullptr) tail_ = nullptr;
-    }
-    return first;
-  }
-
- private:
-  Message* head_ = nullptr;
-  Message* tail_ = nullptr;
-};
+struct CellExtras;
 
 class ActorCell final : public ActorRef, public Place, private Runnable, private HandlerContext {
  public:
@@ -87,11 +56,17 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   void deliver(std::unique_ptr<Message> message, const ActorType& expected) override {
     deliver_from(std::move(message), expected, nullptr);
   }
+  void deliver_as(const Delivery& delivery, std::unique_ptr<Message> message,
+                  const ActorType& expected) override {
+    deliver_as_from(delivery, std::move(message), expected, nullptr);
+  }
   /// The same of a message that came from the node `from`; null: from this one.
   void deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
                     const NodeId* from);
-  void send_remote(std::uint64_t, std::string_view, Duration, std::size_t,
-                   FunctionRef<void(Encoder&)>, boost::intrusive_ptr<PendingReply>) override;
+  void deliver_as_from(const Delivery& delivery, std::unique_ptr<Message> message,
+                       const ActorType& expected, const NodeId* from);
+  void send_remote(const OutgoingCall&, FunctionRef<void(Encoder&)>,
+                   boost::intrusive_ptr<PendingReply>) override;
   void stop(bool kill) override { end(kill ? DownReason::kKilled : DownReason::kStopped, kill); }
 
   void resume(boost::intrusive_ptr<Continuation> continuation) override;
@@ -103,6 +78,8 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
 
  private:
   class StopMessage;
+  class UrgentMessage;
+  enum class Room : std::uint8_t { kDead, kNone, kNoBytes, kEnough };
 
   void last_handle_gone() override;
   void run() override;
@@ -110,13 +87,21 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
 
   ActorState state() const noexcept;  // requires mutex_
   bool step();                        // false: nothing to do
-  /// `bytes` more may wait beside the `held` that do.
-  bool has_room(std::size_t bytes, std::size_t held) const noexcept;
+  /// False when the message is for an actor of another class, and refuses it.
+  bool fits(Message& message, const ActorType& expected, const NodeId* from);
+  /// Requires: mutex_. Sets `held` to the bytes from other nodes that wait, where they matter.
+  Room room_for(const Message& message, std::size_t& held) const noexcept;
+  void count_accepted(const Message& message) noexcept;  // requires mutex_
   /// Requires: mutex_. True when the cell must be scheduled.
   bool accept(std::unique_ptr<Message> message) noexcept;
-  Error full(bool too_many, std::size_t held_bytes) const;
+  bool push_urgent(boost::intrusive_ptr<Continuation> continuation);  // the same
+  void refuse_for(Room room, Message& message, std::size_t held_bytes, const NodeId* from);
+  ActorId sender(const NodeId* from) const;
   /// Ends the message's call in `cause`; of a one-way message it makes a dead letter.
   void refuse(Message& message, DeadLetterReason reason, const Error& cause, const ActorId& sender);
+  CellExtras& extras();              // made now if there are none
+  bool has_urgent() const noexcept;  // messages
+  bool has_turn() const noexcept;    // a message may be handled now
   void count_handled(const Message& message) noexcept;
   bool refill();   // takes what came in; false when nothing did
   bool go_idle();  // false when something came in meanwhile
@@ -142,6 +127,7 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   std::size_t urgent_next_ = 0;
   std::unique_ptr<Message> current_;  // its coroutine handler is suspended
   HandlerRun running_;
+  std::unique_ptr<CellExtras> extras_;  // what few actors need; null until it is needed
 
   std::atomic<std::size_t> handled_{0};        // messages begun; written by the run
   std::atomic<std::size_t> handled_bytes_{0};  // of those from other nodes; written by the run

@@ -132,13 +132,13 @@ boost::intrusive_ptr<PendingReply> Peer::take_pending(std::uint64_t call_id) {
   return std::move(slot.pending);
 }
 
-void Peer::call(std::uint64_t actor, std::uint64_t method, std::string_view method_name,
-                Duration timeout, std::size_t count, FunctionRef<void(Encoder&)> arguments,
-                boost::intrusive_ptr<PendingReply> pending) {
+void Peer::call(std::uint64_t actor, const OutgoingCall& call,
+                FunctionRef<void(Encoder&)> arguments, boost::intrusive_ptr<PendingReply> pending) {
   wire::CallHeader header;
   header.actor = actor;
-  header.method = method;
-  header.timeout = timeout == kForever ? Duration::zero() : timeout;
+  header.method = call.method;
+  header.timeout = call.timeout == kForever ? Duration::zero() : call.timeout;
+  header.urgent = call.delivery.urgent;
   if (pending) header.call_id = add_pending(pending);
   Result<void> sent;
   ExportScope exported;
@@ -146,7 +146,7 @@ void Peer::call(std::uint64_t actor, std::uint64_t method, std::string_view meth
     for (const std::uint64_t number : exported.actors) release_export(number, 1);
   };
   try {
-    sent = session_->send(wire::encode_call(header, count, this, arguments));
+    sent = session_->send(wire::encode_call(header, call.argument_count, this, arguments));
   } catch (const Exception& e) {
     sent = fail(e.error());
   } catch (...) {  // of a codec of the user's: the caller's to see
@@ -161,9 +161,10 @@ void Peer::call(std::uint64_t actor, std::uint64_t method, std::string_view meth
   if (error.code != ErrorCode::kOverloaded && error.code != ErrorCode::kInvalid) {
     error.code = ErrorCode::kUnavailable;
   }
-  error.message = std::string(method_name) + " was not sent to " + address() + ": " + error.message;
+  error.message =
+      std::string(call.method_name) + " was not sent to " + address() + ": " + error.message;
   if (!pending) {
-    not_sent(actor, method_name, error);
+    not_sent(actor, call.method_name, error);
   } else if (const auto taken = take_pending(header.call_id)) {
     taken->on_error(std::move(error));
   }

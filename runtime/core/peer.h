@@ -50,8 +50,7 @@ class Peer final : public net::SessionEvents,
   /// After the transport has stopped: whatever waits for the connection ends now.
   void end_now() { session_->end_now({ErrorCode::kCancelled, "the runtime shut down", {}}); }
 
-  void call(std::uint64_t actor, std::uint64_t method, std::string_view method_name,
-            Duration timeout, std::size_t count, FunctionRef<void(Encoder&)> arguments,
+  void call(std::uint64_t actor, const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
             boost::intrusive_ptr<PendingReply> pending);
   void stop(std::uint64_t actor, bool kill);
   void monitor(const RemoteActor& actor, boost::intrusive_ptr<FutureState<Down>> state);
@@ -143,8 +142,11 @@ class RemoteActor final : public ActorRef {
   std::string describe() const override;
   Duration default_timeout() const override { return core_->options().call_timeout; }
   void deliver(std::unique_ptr<Message> message, const ActorType& expected) override;
-  void send_remote(std::uint64_t method, std::string_view method_name, Duration timeout,
-                   std::size_t count, FunctionRef<void(Encoder&)> arguments,
+  void deliver_as(const Delivery&, std::unique_ptr<Message> message,
+                  const ActorType& expected) override {
+    deliver(std::move(message), expected);
+  }
+  void send_remote(const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
                    boost::intrusive_ptr<PendingReply> pending) override;
   void stop(bool kill) override;
 

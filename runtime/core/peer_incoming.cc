@@ -122,7 +122,11 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     return refuse(DeadLetterReason::kRefused, error);
   }
   (*call)->wire_bytes = message.bytes().size();
-  cell->deliver_from(std::move(*call), cell->type(), &from_);
+  if (const Delivery as{.urgent = header.urgent}; as.plain()) {
+    cell->deliver_from(std::move(*call), cell->type(), &from_);
+  } else {
+    cell->deliver_as_from(as, std::move(*call), cell->type(), &from_);
+  }
   return {};
 }
 

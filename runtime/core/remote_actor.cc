@@ -16,11 +16,10 @@ void RemoteActor::deliver(std::unique_ptr<Message> message, const ActorType&) {
   message->reject(Error{ErrorCode::kInternal, "deliver on a remote actor", {}});
 }
 
-void RemoteActor::send_remote(std::uint64_t method, std::string_view method_name, Duration timeout,
-                              std::size_t count, FunctionRef<void(Encoder&)> arguments,
+void RemoteActor::send_remote(const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
                               boost::intrusive_ptr<PendingReply> pending) {
   if (peer_) {
-    peer_->call(id().number, method, method_name, timeout, count, arguments, std::move(pending));
+    peer_->call(id().number, call, arguments, std::move(pending));
   } else if (pending) {
     pending->on_error(Error{ErrorCode::kUnavailable, describe(), {}});
   } else {
@@ -28,7 +27,7 @@ void RemoteActor::send_remote(std::uint64_t method, std::string_view method_name
                         1,
                         id(),
                         {},
-                        std::string(method_name),
+                        std::string(call.method_name),
                         core_->sender(),
                         {},
                         describe()});

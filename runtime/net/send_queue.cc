@@ -64,15 +64,24 @@ std::size_t SendQueue::one_way() const {
   return count;
 }
 
+std::uint64_t SendQueue::follows(const wire::OutgoingMessage& message) {
+  constexpr std::uint64_t kUrgent = std::uint64_t{1} << 63;  // no actor's number has it
+  const std::uint64_t flow = message.flow();
+  return flow != 0 && message.lane() == wire::Lane::kControl ? flow | kUrgent : flow;
+}
+
 void SendQueue::push(wire::OutgoingMessage&& message) {
   bytes_ += message.size();
-  if (message.lane() == wire::Lane::kControl) return push_piece(control_, std::move(message));
+  const bool control = message.lane() == wire::Lane::kControl;
   const std::uint64_t flow = message.flow();
-  const bool follows = flow != 0 && !bulk_flows_.empty() && bulk_flows_.contains(flow);
-  if (message.lane() == wire::Lane::kCalls && message.size() <= chunk_bytes_ && !follows) {
-    return push_piece(calls_, std::move(message));
+  if (control && flow == 0) return push_piece(control_, std::move(message));
+  const std::uint64_t followed = follows(message);
+  const bool behind = followed != 0 && !bulk_flows_.empty() && bulk_flows_.contains(followed);
+  if (message.lane() != wire::Lane::kBulk && message.size() <= chunk_bytes_ && !behind) {
+    return push_piece(control ? control_ : calls_, std::move(message));
   }
   if (flow != 0) ++bulk_flows_[flow];
+  if (followed != flow) ++bulk_flows_[followed];
   auto bulk = std::make_unique<Bulk>();
   bulk->message = std::move(message);
   bulk_.push_back(std::move(bulk));
@@ -178,9 +187,13 @@ void SendQueue::take_chunk(Bulk& bulk, WriteOp& op) {
 void SendQueue::finish_bulk() {
   leaving_ = std::move(bulk_.front());
   bulk_.pop_front();
-  const std::uint64_t flow = leaving_->message.flow();
-  const auto found = bulk_flows_.find(flow);
-  if (flow != 0 && --found->second == 0) bulk_flows_.erase(found);
+  const auto left = [this](std::uint64_t flow) {
+    const auto found = bulk_flows_.find(flow);
+    if (flow != 0 && --found->second == 0) bulk_flows_.erase(found);
+  };
+  const std::uint64_t flow = leaving_->message.flow(), followed = follows(leaving_->message);
+  left(flow);
+  if (followed != flow) left(followed);
 }
 
 }  // namespace muster::net

@@ -5,9 +5,12 @@
 //
 // Invariants:
 //  1. Control goes before calls, calls before bulk. Inside a lane the order is that of push().
-//  2. A message of a flow that has messages in the bulk lane goes to the bulk lane.
-//  3. A message larger than chunk_bytes is in the bulk lane and leaves in chunks; all others leave
-//     whole. One write op has at most one piece of the bulk lane, its last.
+//  2. A message of a flow that has messages in the bulk lane goes to the bulk lane; one of the
+//     control lane only when it is preceded there by such of the control lane.
+//  3. A message larger than chunk_bytes is in the bulk lane and leaves in chunks (of the control
+//  lane
+//     only one without a flow leaves whole); all others leave whole. One write op has at most one
+//     piece of the bulk lane, its last.
 
 #include <deque>
 #include <unordered_map>
@@ -73,6 +76,8 @@ class SendQueue {
     std::uint32_t stream = 0;         // 0: not begun
   };
 
+  // What must not be in the bulk lane if the message is to go elsewhere; 0: nothing.
+  static std::uint64_t follows(const wire::OutgoingMessage& message);
   void push_piece(std::deque<Piece>& lane, wire::OutgoingMessage&& message);
   void take_pieces(std::deque<Piece>& lane, WriteOp& op);
   void take_bulk(WriteOp& op);
@@ -83,7 +88,8 @@ class SendQueue {
   const std::size_t chunk_bytes_;
   std::deque<Piece> control_, calls_;
   std::deque<std::unique_ptr<Bulk>> bulk_;
-  std::unordered_map<std::uint64_t, std::size_t> bulk_flows_;  // messages in bulk_ by flow
+  std::unordered_map<std::uint64_t, std::size_t>
+      bulk_flows_;  // messages in bulk_ by flow and by what they follow
   std::vector<std::vector<std::byte>> spare_batches_;
   // A message whose last chunk is in the write under way, kept until the next take().
   std::unique_ptr<Bulk> leaving_;

@@ -233,7 +233,7 @@ Result<void> Session::send(wire::OutgoingMessage&& message, Bound bound) {
       finish(cause, Farewell::kNone, {});
       return fail(std::move(cause));
     }
-  } else if (waiting > 0 && message.lane() != wire::Lane::kControl &&
+  } else if (waiting > 0 && (message.lane() != wire::Lane::kControl || message.flow() != 0) &&
              size > limit - std::min(waiting, limit)) {
     return fail(ErrorCode::kOverloaded, "connection to " + peer_address_ + ": " +
                                             std::to_string(waiting) + " bytes wait to be sent, " +

@@ -97,18 +97,20 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
                             EncodeValues values) {
   OutgoingMessage message;
   SegmentWriter writer(message);
-  const auto call = writer.add_frame(FrameKind::kCall, kCallSize);
+  const StructSize size = header.urgent ? kCallSize : kPlainCallSize;
+  const auto call = writer.add_frame(FrameKind::kCall, size);
   writer.set(call, header.call_id);
   writer.set(call + 1, header.actor);
   writer.set(call + 2, header.method);
   writer.set(call + 3, micros_up(header.timeout));
   writer.set(call + 4, header.incarnation);
+  if (header.urgent) writer.set(call + 5, 1);
   EncoderState state{writer, exchange};
-  state.begin_list(call + kCallSize.data, count);
+  state.begin_list(call + size.data, count);
   Encoder encoder(state);
   values(encoder);
   MUSTER_CHECK(state.levels.size() == 1 && state.levels[0].left == 0, count, state.levels.size());
-  writer.finish(Lane::kCalls, header.actor);
+  writer.finish(header.urgent ? Lane::kControl : Lane::kCalls, header.actor);
   message.set_one_way(header.call_id == 0);
   return message;
 }

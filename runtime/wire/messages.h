@@ -42,6 +42,7 @@ struct CallHeader {
   std::uint64_t method = 0;
   Duration timeout{0};            // 0: no limit; rounded up to microseconds
   std::uint64_t incarnation = 0;  // 0: any
+  bool urgent = false;
   friend bool operator==(const CallHeader&, const CallHeader&) = default;
 };
 
@@ -109,7 +110,8 @@ OutgoingMessage encode_ready(Slice mac);
 OutgoingMessage encode_reject(const Error& error);
 OutgoingMessage encode_goodbye(const Error& reason);
 OutgoingMessage encode_heartbeat();
-// `values` writes exactly `count` arguments. The flow of the message is the actor.
+// `values` writes exactly `count` arguments. The flow of the message is the actor; an urgent one is
+// of the control lane.
 OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorExchange* exchange,
                             EncodeValues values);
 // `value` writes exactly one value.

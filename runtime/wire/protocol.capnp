@@ -95,6 +95,7 @@ struct Call {
   timeoutMicros @3 :UInt64; # what is left of the caller's patience; 0: no limit
   arguments @4 :List(Value);
   incarnation @5 :UInt64;   # of the actor; 0: any
+  urgent @6 :Bool;          # goes before those that wait and are not
 }
 
 struct Reply {

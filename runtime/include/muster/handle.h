@@ -12,11 +12,14 @@
 
 namespace muster {
 
-/// Choices for the calls made through one handle; see Handle::with.
+/// Choices for the calls and sends made through one handle; see Handle::with.
 struct CallOptions {
   /// The call ends in kTimeout when its result has not come by then; the handler may still run.
   /// Unset: RuntimeOptions::call_timeout. kForever: no deadline.
   std::optional<Duration> timeout = {};
+  /// For control messages: overtakes those that wait for the actor and are not urgent, on the way
+  /// to it too. Urgent ones keep their order. A handler under way is not interrupted.
+  bool urgent = false;
 };
 
 template <class A>
@@ -48,8 +51,8 @@ class Handle {
       const Duration timeout = options_.timeout.value_or(ref.default_timeout());
       state->arm_deadline(timeout, Method::kName);
       if (ref.is_local()) {
-        ref.deliver(std::make_unique<detail::CallMessage<A, M>>(state, std::forward<Args>(args)...),
-                    detail::actor_type<A>());
+        deliver(ref,
+                std::make_unique<detail::CallMessage<A, M>>(state, std::forward<Args>(args)...));
       } else {
         send_remote<M>(ref, timeout, boost::intrusive_ptr(new detail::RemoteCall<R>(state)),
                        std::forward<Args>(args)...);
@@ -68,9 +71,8 @@ class Handle {
     if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
       auto& ref = checked();
       if (ref.is_local()) {
-        ref.deliver(
-            std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...),
-            detail::actor_type<A>());
+        deliver(ref,
+                std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
       } else {
         send_remote<M>(ref, kForever, nullptr, std::forward<Args>(args)...);
       }
@@ -79,7 +81,8 @@ class Handle {
     }
   }
 
-  /// The same actor with other options for calls: `h.with({.timeout = 1s}).call<&A::m>()`.
+  /// The same actor with these options for calls and sends, and no others:
+  /// `h.with({.timeout = 1s}).call<&A::m>()`.
   Handle with(CallOptions options) const { return Handle(ref_, options); }
 
   /// Ends the actor after what is in its mailbox now; later messages are rejected. Idempotent.
@@ -94,14 +97,22 @@ class Handle {
   const detail::HandleRef& ref() const noexcept { return ref_; }
 
  private:
+  detail::Delivery delivery() const noexcept { return {.urgent = options_.urgent}; }
+  void deliver(detail::ActorRef& ref, std::unique_ptr<detail::Message> message) const {
+    if (const auto as = delivery(); as.plain()) {
+      ref.deliver(std::move(message), detail::actor_type<A>());
+    } else {
+      ref.deliver_as(as, std::move(message), detail::actor_type<A>());
+    }
+  }
   template <auto M, class... Args>
-  static void send_remote(detail::ActorRef& ref, Duration timeout,
-                          boost::intrusive_ptr<detail::PendingReply> pending, Args&&... args) {
+  void send_remote(detail::ActorRef& ref, Duration timeout,
+                   boost::intrusive_ptr<detail::PendingReply> pending, Args&&... args) const {
     using Method = detail::MethodOf<A, M>;
     using Signature = typename Method::Signature;
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       ref.send_remote(
-          Method::kHash, Method::kName, timeout, Signature::kArity,
+          {Method::kHash, Method::kName, timeout, delivery(), Signature::kArity},
           [&](Encoder& encoder) {
             (encode_value(encoder,
                           detail::as_stored<std::tuple_element_t<I, typename Signature::Arguments>>(

@@ -3,10 +3,10 @@
 
 #include <muster/detail/function_ref.h>
 #include <muster/detail/future_state.h>
+#include <muster/detail/handler_run.h>
 #include <muster/detail/pool.h>
 #include <muster/ids.h>
 
-#include <coroutine>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,40 +17,6 @@ class Encoder;
 class Decoder;
 
 namespace detail {
-
-/// A coroutine handler under way. Owned by the actor; destroying it destroys what it waits for.
-class HandlerRun {
- public:
-  struct promise_type {
-    HandlerRun get_return_object() noexcept {
-      return HandlerRun(std::coroutine_handle<promise_type>::from_promise(*this));
-    }
-    std::suspend_never initial_suspend() const noexcept { return {}; }
-    std::suspend_always final_suspend() const noexcept { return {}; }
-    void return_void() const noexcept {}
-    void unhandled_exception() noexcept { failure = std::current_exception(); }
-    std::exception_ptr failure;
-  };
-
-  HandlerRun() = default;
-  explicit HandlerRun(std::coroutine_handle<promise_type> handle) noexcept : handle_(handle) {}
-  HandlerRun(HandlerRun&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
-  HandlerRun& operator=(HandlerRun&& other) noexcept {
-    std::swap(handle_, other.handle_);
-    return *this;
-  }
-  ~HandlerRun() {
-    if (handle_) handle_.destroy();
-  }
-  bool suspended() const noexcept { return handle_ && !handle_.done(); }
-  /// What escaped the handler: only CheckFailure does.
-  std::exception_ptr failure() const noexcept {
-    return handle_ ? handle_.promise().failure : nullptr;
-  }
-
- private:
-  std::coroutine_handle<promise_type> handle_ = nullptr;
-};
 
 /// Where one-way messages report what their handlers threw.
 class HandlerContext {
@@ -75,6 +41,22 @@ class Message : public Pooled {
 
   Message* next = nullptr;     // owned by the mailbox
   std::size_t wire_bytes = 0;  // of the frame it came in and may keep; 0: from this node
+};
+
+/// What a call or send asks for beside its method; see CallOptions.
+struct Delivery {
+  bool urgent = false;
+  /// As every message is delivered that asks for nothing.
+  bool plain() const noexcept { return !urgent; }
+};
+
+/// A call or send on its way to another node, its arguments apart.
+struct OutgoingCall {
+  std::uint64_t method = 0;
+  std::string_view method_name = {};
+  Duration timeout = kForever;
+  Delivery delivery = {};
+  std::size_t argument_count = 0;
 };
 
 /// The callee's end of a call from another node.
@@ -135,9 +117,11 @@ class ActorRef : public Shared<ActorRef> {
   /// mailbox, or rejects it: with kInvalid when the actor is of another class (its reference came
   /// from a node that took it for one), kOverloaded, or the cause of death.
   virtual void deliver(std::unique_ptr<Message> message, const ActorType& expected) = 0;
+  /// As deliver, for a message that asks for something.
+  virtual void deliver_as(const Delivery& delivery, std::unique_ptr<Message> message,
+                          const ActorType& expected) = 0;
   /// Requires: !is_local(). `pending` null: one way.
-  virtual void send_remote(std::uint64_t method, std::string_view method_name, Duration timeout,
-                           std::size_t argument_count, FunctionRef<void(Encoder&)> arguments,
+  virtual void send_remote(const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
                            boost::intrusive_ptr<PendingReply> pending) = 0;
   /// Ends the actor: after what is queued (graceful), or at once.
   virtual void stop(bool kill) = 0;

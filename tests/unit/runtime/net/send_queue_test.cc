@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::size_t kChunk = 4096;
 
+wire::OutgoingMessage urgent(std::uint64_t actor, std::uint64_t id, std::size_t payload = 64) {
+  return wire::encode_call({.call_id = id, .actor = actor, .urgent = true}, 1, nullptr,
+                           [&](Encoder& e) { e.text(std::string(payload, 'x')); });
+}
+
 class SendQueueTest : public ::testing::Test {
  protected:
   // Takes one write after the other, feeding the bytes to a reader.
@@ -91,6 +96,31 @@ TEST_F(SendQueueTest, FlowLeavesTheBulkLaneOnceDrained) {
   queue.push(call(1, 3));
   take_all();
   EXPECT_EQ(order, (Order{1, 3, 2}));
+}
+
+TEST_F(SendQueueTest, UrgentCallsOvertakeCallsAndBulkOfTheirFlowInOrder) {
+  queue.push(call(1, 1, 20000));
+  queue.push(call(1, 2));
+  queue.push(call(2, 3));
+  queue.push(urgent(1, 4));
+  queue.push(urgent(1, 5));
+  take_all();
+  EXPECT_EQ(order, (Order{4, 5, 3, 1, 2}));
+}
+
+TEST_F(SendQueueTest, UrgentCallsFollowALargeUrgentOneAndSoDoesTheRestOfItsFlow) {
+  queue.push(urgent(1, 1, 20000));
+  queue.push(wire::encode_heartbeat());
+  queue.push(urgent(1, 2));
+  queue.push(call(1, 3));
+  queue.push(urgent(2, 4));
+  queue.push(call(2, 5));
+  take_all();
+  EXPECT_EQ(order, (Order{0, 4, 5, 1, 2, 3}));
+  queue.push(call(1, 6));
+  queue.push(urgent(1, 7));  // nothing of its flow is left behind
+  take_all();
+  EXPECT_EQ(order, (Order{0, 4, 5, 1, 2, 3, 7, 6}));
 }
 
 TEST_F(SendQueueTest, FlowOrderHoldsForAnySequence) {

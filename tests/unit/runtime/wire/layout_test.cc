@@ -56,6 +56,22 @@ TEST(LayoutTest, WordByWordIsWhatCapnProtoWritesInOneSegment) {
   }));
 }
 
+TEST(LayoutTest, CallsWithAndWithoutChoicesAreTheSchemas) {
+  for (const bool urgent : {false, true}) {
+    const auto bytes = encode_call({.call_id = 1, .actor = 2, .method = 3, .urgent = urgent}, 1,
+                                   nullptr, [](Encoder& e) { encode_value(e, 42); })
+                           .to_bytes();
+    EXPECT_EQ(laid_out_anew(bytes, 1 << 16), bytes);
+    auto flat = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
+    std::ranges::copy(bytes, std::as_writable_bytes(std::span(flat.begin(), flat.size())).begin());
+    capnp::FlatArrayMessageReader reader(flat);
+    const auto call = reader.getRoot<protocol::Frame>().getCall();
+    EXPECT_EQ(call.getUrgent(), urgent);
+    EXPECT_EQ(call.getMethod(), 3u);
+    EXPECT_EQ(call.getArguments()[0].getInteger(), 42);
+  }
+}
+
 TEST(LayoutTest, ManySegmentsAndFarPointersAreReadTheSame) {
   EXPECT_TRUE(rc::check("segments", [](const Values& values) {
     const auto ours = message_with(values).to_bytes();

@@ -51,6 +51,8 @@ std::vector<Sample> samples() {
   add("reject", encode_reject(error));
   add("heartbeat", encode_heartbeat());
   add("call", sample_call());
+  add("urgent_call", encode_call({.call_id = 9, .actor = 8, .method = 7, .urgent = true}, 1,
+                                 nullptr, [](Encoder& e) { encode_value(e, 42); }));
   add("result", encode_result(5, nullptr, [](Encoder& e) { encode_value(e, 2.5); }));
   add("error", encode_error(5, error));
   add("release", encode_release({4, 2}));
@@ -96,6 +98,18 @@ TEST(MessagesTest, CallHeaderRoundTripsWithMicrosecondsRoundedUp) {
   EXPECT_EQ(parsed->method, 3u);
   EXPECT_EQ(parsed->timeout, 2us);
   EXPECT_EQ(parsed->incarnation, 4u);
+  EXPECT_FALSE(parsed->urgent);
+}
+
+TEST(MessagesTest, UrgentCallIsOfTheControlLaneAndOfItsActorsFlow) {
+  const CallHeader header{.call_id = 1, .actor = 2, .method = 3, .urgent = true};
+  const auto message = encode_call(header, 1, nullptr, [](Encoder& e) { e.text("now"); });
+  EXPECT_EQ(message.flow(), 2u);
+  EXPECT_EQ(message.lane(), Lane::kControl);
+  const auto received = receive(message);
+  EXPECT_EQ(*parse_call(received), header);
+  Decoder decoder = arguments(received, nullptr);
+  EXPECT_EQ(decode_value<std::string>(decoder), "now");
 }
 
 TEST(MessagesTest, RepliesRoundTrip) {

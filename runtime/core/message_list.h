@@ -1,0 +1,44 @@
+#pragma once
+// First-in first-out list of owned messages. Not thread-safe; its owner says who may touch it.
+
+#include <muster/detail/message.h>
+
+#include <utility>
+
+namespace muster::detail {
+
+class MessageList {
+ public:
+  MessageList() = default;
+  MessageList(MessageList&& other) noexcept
+      : head_(std::exchange(other.head_, nullptr)), tail_(std::exchange(other.tail_, nullptr)) {}
+  MessageList& operator=(MessageList&& other) noexcept {
+    std::swap(head_, other.head_);
+    std::swap(tail_, other.tail_);
+    return *this;
+  }
+  ~MessageList() {
+    while (pop()) {
+    }
+  }
+  bool empty() const noexcept { return head_ == nullptr; }
+  void push(std::unique_ptr<Message> message) noexcept {
+    Message* raw = message.release();
+    (tail_ ? tail_->next : head_) = raw;
+    tail_ = raw;
+  }
+  std::unique_ptr<Message> pop() noexcept {
+    std::unique_ptr<Message> first(head_);
+    if (first) {
+      head_ = std::exchange(first->next, nullptr);
+      if (head_ == nullptr) tail_ = nullptr;
+    }
+    return first;
+  }
+
+ private:
+  Message* head_ = nullptr;
+  Message* tail_ = nullptr;
+};
+
+}  // namespace muster::detail
