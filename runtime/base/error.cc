@@ -44,23 +44,24 @@ std::string Error::describe() const {
 Exception::Exception(Error error)
     : std::runtime_error(error.describe()), error_(std::move(error)) {}
 
+std::string detail::type_name(const std::type_info& type) {
+  int status = 0;
+  std::unique_ptr<char, void (*)(void*)> text(
+      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
+  return text ? text.get() : type.name();
+}
+
 Error error_from_current_exception() {
-  const auto name_of = [](const std::type_info& type) -> std::string {
-    int status = 0;
-    std::unique_ptr<char, void (*)(void*)> text(
-        abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
-    return text ? text.get() : type.name();
-  };
   try {
     throw;
   } catch (const Exception& e) {
     return e.error();
   } catch (const std::exception& e) {
-    return Error{ErrorCode::kFailed, e.what(), name_of(typeid(e))};
+    return Error{ErrorCode::kFailed, e.what(), detail::type_name(typeid(e))};
   } catch (...) {
     const std::type_info* type = abi::__cxa_current_exception_type();
     return Error{ErrorCode::kFailed, "an exception that is not a std::exception",
-                 type ? name_of(*type) : "unknown"};
+                 type ? detail::type_name(*type) : "unknown"};
   }
 }
 

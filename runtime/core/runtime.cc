@@ -121,6 +121,10 @@ detail::HandleRef detail_::self(const detail::ActorType& expected) {
   return detail::HandleRef(boost::intrusive_ptr<detail::ActorRef>(&cell));
 }
 
+boost::intrusive_ptr<detail::Domain> detail_::domain() {
+  return current_cell().domain();
+}
+
 ScheduledSend detail_::deliver_after(Duration delay,
                                      std::function<std::unique_ptr<detail::Message>()> make) {
   const boost::intrusive_ptr<detail::ActorCell> cell(&current_cell());

@@ -14,6 +14,7 @@
 #include "runtime/core/actor_cell.h"
 #include "runtime/core/dead_letters.h"
 #include "runtime/core/deadline_queue.h"
+#include "runtime/core/ref_table.h"
 
 namespace muster::detail {
 
@@ -77,6 +78,8 @@ class RuntimeCore final : public Domain {
   void peer_closed(const std::shared_ptr<Peer>& peer);
   void peer_found(std::uint64_t find, Result<HandleRef> found);
 
+  RefTable& refs() noexcept { return refs_; }
+
   Future<Down> monitor(const HandleRef& actor);
 
  private:
@@ -114,6 +117,7 @@ class RuntimeCore final : public Domain {
 
   DeadLetterBox dead_letters_;
   std::atomic<std::uint64_t> last_actor_{0};
+  RefTable refs_;
   std::atomic<std::size_t> living_{0};  // cells whose end is not told yet
   Latch empty_;
   std::mutex shutdown_mutex_;

@@ -14,6 +14,7 @@
 #include <muster/detail/method.h>
 #include <muster/future.h>
 #include <muster/handle.h>
+#include <muster/ref.h>
 #include <muster/task.h>
 #include <muster/when.h>
 
@@ -45,7 +46,7 @@ namespace this_actor {
 
 namespace detail_ {
 detail::HandleRef self(const detail::ActorType& expected);
-detail::ActorRef& self_ref();
+boost::intrusive_ptr<detail::Domain> domain();
 ScheduledSend deliver_after(Duration delay, std::function<std::unique_ptr<detail::Message>()> make);
 }  // namespace detail_
 
@@ -83,6 +84,16 @@ ScheduledSend send_after(Duration delay, Args&&... args) {
     detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
     return {};
   }
+}
+
+/// As Runtime::put.
+template <class T>
+Ref<std::decay_t<T>> put(T&& value) {
+  return detail::put_value<std::decay_t<T>>(detail_::domain(), std::forward<T>(value));
+}
+template <class T>
+Ref<T> put(Future<T>&& future) {
+  return detail::put_future(detail_::domain(), std::move(future));
 }
 
 ActorId id();

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <typeinfo>
 #include <utility>
 
 namespace muster {
@@ -89,6 +90,8 @@ namespace detail {
                                const std::string& operands);
 /// Nesting count of handlers on this thread; above zero, check_failed throws.
 int& handler_depth() noexcept;
+/// As people write it.
+std::string type_name(const std::type_info& type);
 }  // namespace detail
 }  // namespace muster
 

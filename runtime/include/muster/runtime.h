@@ -12,6 +12,7 @@
 #include <muster/ids.h>
 #include <muster/observe.h>
 #include <muster/options.h>
+#include <muster/ref.h>
 
 #include <string>
 #include <vector>
@@ -103,6 +104,17 @@ class Runtime {
   template <class A>
   Future<Down> monitor(const Handle<A>& actor) {
     return monitor_ref(actor.ref());
+  }
+
+  /// Keeps a value for Refs to read on this node and others, until the last of them goes; or what a
+  /// Future will end in.
+  template <class T>
+  Ref<std::decay_t<T>> put(T&& value) {
+    return detail::put_value<std::decay_t<T>>(domain(), std::forward<T>(value));
+  }
+  template <class T>
+  Ref<T> put(Future<T>&& future) {
+    return detail::put_future(domain(), std::move(future));
   }
 
   /// Runs a task on the runtime's threads, in no actor. Requires: valid.

@@ -116,4 +116,21 @@ void continue_with(boost::intrusive_ptr<FutureState<T>> state,
   run_when_ready(base, place_for(base), [work] { work->run(); });
 }
 
+/// Told on the thread that completes a state, which is alive then: `ready` is called with it.
+template <class State, class F>
+class CallingWaiter final : public Waiter {
+ public:
+  CallingWaiter(State& state, F function) : state_(state), function_(std::move(function)) {}
+  void ready() override { function_(state_); }
+
+ private:
+  State& state_;
+  F function_;
+};
+template <class State, class F>
+void when_ready(State& state, F function) {
+  state.subscribe(
+      boost::intrusive_ptr<Waiter>(new CallingWaiter<State, F>(state, std::move(function))));
+}
+
 }  // namespace muster::detail
