@@ -1,6 +1,7 @@
 // Encoders of every kind of frame.
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "runtime/wire/flat_reader.h"
@@ -97,14 +98,14 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
                             EncodeValues values) {
   OutgoingMessage message;
   SegmentWriter writer(message);
-  const StructSize size = header.urgent ? kCallSize : kPlainCallSize;
+  const std::array<std::uint64_t, kCallSize.data> fields{
+      header.call_id,     header.actor, header.method, micros_up(header.timeout),
+      header.incarnation, header.urgent};
+  // What is zero at the end need not travel.
+  StructSize size = kCallSize;
+  while (size.data > 0 && fields[size.data - 1] == 0) --size.data;
   const auto call = writer.add_frame(FrameKind::kCall, size);
-  writer.set(call, header.call_id);
-  writer.set(call + 1, header.actor);
-  writer.set(call + 2, header.method);
-  writer.set(call + 3, micros_up(header.timeout));
-  writer.set(call + 4, header.incarnation);
-  if (header.urgent) writer.set(call + 5, 1);
+  for (unsigned i = 0; i < size.data; ++i) writer.set(call + i, fields[i]);
   EncoderState state{writer, exchange};
   state.begin_list(call + size.data, count);
   Encoder encoder(state);

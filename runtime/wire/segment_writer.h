@@ -24,7 +24,6 @@ struct StructSize {
 };
 inline constexpr StructSize kFrameSize{1, 1};
 inline constexpr StructSize kCallSize{6, 1};
-inline constexpr StructSize kPlainCallSize{5, 1};  // without the fields that are seldom set
 inline constexpr StructSize kReplySize{2, 1};
 inline constexpr StructSize kChunkSize{3, 1};
 inline constexpr StructSize kValueSize{2, 2};

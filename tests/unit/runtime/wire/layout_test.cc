@@ -57,17 +57,25 @@ TEST(LayoutTest, WordByWordIsWhatCapnProtoWritesInOneSegment) {
 }
 
 TEST(LayoutTest, CallsWithAndWithoutChoicesAreTheSchemas) {
-  for (const bool urgent : {false, true}) {
-    const auto bytes = encode_call({.call_id = 1, .actor = 2, .method = 3, .urgent = urgent}, 1,
-                                   nullptr, [](Encoder& e) { encode_value(e, 42); })
-                           .to_bytes();
+  std::size_t size = 0;
+  // From the one with the fewest fields, which is the shortest.
+  for (const auto& [call_id, timeout, urgent] :
+       {std::tuple(0u, 0s, false), std::tuple(1u, 2s, false), std::tuple(1u, 2s, true)}) {
+    const auto bytes =
+        encode_call(
+            {.call_id = call_id, .actor = 2, .method = 3, .timeout = timeout, .urgent = urgent}, 1,
+            nullptr, [](Encoder& e) { encode_value(e, 42); })
+            .to_bytes();
+    EXPECT_GT(bytes.size(), std::exchange(size, bytes.size()));
     EXPECT_EQ(laid_out_anew(bytes, 1 << 16), bytes);
     auto flat = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
     std::ranges::copy(bytes, std::as_writable_bytes(std::span(flat.begin(), flat.size())).begin());
     capnp::FlatArrayMessageReader reader(flat);
     const auto call = reader.getRoot<protocol::Frame>().getCall();
     EXPECT_EQ(call.getUrgent(), urgent);
+    EXPECT_EQ(call.getCallId(), call_id);
     EXPECT_EQ(call.getMethod(), 3u);
+    EXPECT_EQ(call.getTimeoutMicros(), static_cast<std::uint64_t>(timeout.count()) * 1'000'000);
     EXPECT_EQ(call.getArguments()[0].getInteger(), 42);
   }
 }
