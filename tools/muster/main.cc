@@ -15,6 +15,7 @@ constexpr const char* kFooter =
     "  muster train --processes 4 --json           every worker in a process of its own\n"
     "  muster train job.toml --seed 2 --dry-run    what a file and flags come to\n"
     "  muster eval runs/20260102-030405-train      measures the parameters of a record\n"
+    "  muster bench                                actor calls a second on this machine\n"
     "Each command has --help.\n\n"
     "Exit status: 0 done; 1 it ran and failed; 2 wrong flag, file, address, token,\n"
     "configuration or data, and nothing was trained; 130 interrupted.\n"
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
   tool::add_train_command(app, action);
   tool::add_node_command(app, action);
   tool::add_eval_command(app, action);
+  tool::add_bench_command(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
