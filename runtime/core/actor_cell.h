@@ -30,7 +30,7 @@ std::string unlike(std::string_view found, std::string_view wanted);
 
 struct CellExtras;
 
-class ActorCell final : public ActorRef, public Place, private Runnable, private HandlerContext {
+class ActorCell : public ActorRef, public Place, private Runnable, private HandlerContext {
  public:
   ActorCell(boost::intrusive_ptr<RuntimeCore> core, ActorId id, const ActorType& type,
             const SpawnOptions& options);
@@ -54,17 +54,17 @@ class ActorCell final : public ActorRef, public Place, private Runnable, private
   std::string describe() const override;
   Duration default_timeout() const override;
   void deliver(std::unique_ptr<Message> message, const ActorType& expected) override {
-    deliver_from(std::move(message), expected, nullptr);
+    ActorCell::deliver_from(std::move(message), expected, nullptr);
   }
   void deliver_as(const Delivery& delivery, std::unique_ptr<Message> message,
                   const ActorType& expected) override {
     deliver_as_from(delivery, std::move(message), expected, nullptr);
   }
   /// The same of a message that came from the node `from`; null: from this one.
-  void deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
-                    const NodeId* from);
-  void deliver_as_from(const Delivery& delivery, std::unique_ptr<Message> message,
-                       const ActorType& expected, const NodeId* from);
+  virtual void deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
+                            const NodeId* from);
+  virtual void deliver_as_from(const Delivery& delivery, std::unique_ptr<Message> message,
+                               const ActorType& expected, const NodeId* from);
   void send_remote(const OutgoingCall&, FunctionRef<void(Encoder&)>,
                    boost::intrusive_ptr<PendingReply>) override;
   void stop(bool kill) override { end(kill ? DownReason::kKilled : DownReason::kStopped, kill); }

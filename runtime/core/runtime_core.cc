@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "runtime/core/arena_executor.h"
+#include "runtime/core/intercepted_cell.h"
 #include "runtime/core/peer.h"
 
 namespace muster::detail {
@@ -71,6 +72,7 @@ RuntimeCore::RuntimeCore(RuntimeOptions options, RuntimeSeams seams)
       executor_(seams.executor ? seams.executor
                                : make_executor(options_.threads, transport_->timers())),
       messages_per_run_(executor_->messages_per_run()),
+      interceptor_(std::move(seams.interceptor)),
       deadlines_(transport_->timers()),
       place_(new ExecutorPlace(*this)),
       dead_letters_(options_.dead_letters_kept) {
@@ -123,8 +125,10 @@ RuntimeStats RuntimeCore::stats() const {
 
 HandleRef RuntimeCore::new_cell(const ActorType& type, const SpawnOptions& options) {
   const ActorId id{node_, last_actor_.fetch_add(1, std::memory_order_relaxed) + 1};
-  auto cell = boost::intrusive_ptr(
-      new ActorCell(boost::intrusive_ptr<RuntimeCore>(this), id, type, options));
+  const boost::intrusive_ptr<RuntimeCore> self(this);
+  const boost::intrusive_ptr<ActorCell> cell(interceptor_
+                                                 ? new InterceptedCell(self, id, type, options)
+                                                 : new ActorCell(self, id, type, options));
   const std::scoped_lock lock(mutex_);
   if (stopping_) {
     throw Exception(Error{ErrorCode::kCancelled, "cannot spawn: the runtime is shutting down", {}});

@@ -30,6 +30,7 @@ class RuntimeCore final : public Domain {
   Place& place() override;
   DeadlineQueue& deadlines() override { return deadlines_; }
   int messages_per_run() const noexcept { return messages_per_run_; }
+  Interceptor* interceptor() const noexcept { return interceptor_.get(); }
 
   const RuntimeOptions& options() const noexcept { return options_; }
   Timers& timers() const noexcept { return transport_->timers(); }
@@ -111,6 +112,7 @@ class RuntimeCore final : public Domain {
   const std::shared_ptr<Transport> transport_;
   const std::shared_ptr<Executor> executor_;
   const int messages_per_run_;  // of the executor, which is asked once
+  const std::shared_ptr<Interceptor> interceptor_;
   DeadlineQueue deadlines_;
   const std::unique_ptr<ExecutorPlace> place_;
   Runtime* runtime_ = nullptr;

@@ -7,12 +7,14 @@ namespace muster::testing {
 SimWorld::SimWorld(std::uint64_t seed, LinkOptions link)
     : seed_(seed),
       scheduler_(timers_, mix_seed(seed, 1)),
-      network_(mix_seed(seed, 2), timers_, link) {}
+      network_(mix_seed(seed, 2), timers_, link),
+      messages_(std::make_shared<Messages>(timers_)) {}
 
 SimWorld::SimWorld(std::uint64_t seed, ManualScheduler::Choice choice, LinkOptions link)
     : seed_(seed),
       scheduler_(timers_, std::move(choice)),
-      network_(mix_seed(seed, 2), timers_, link) {}
+      network_(mix_seed(seed, 2), timers_, link),
+      messages_(std::make_shared<Messages>(timers_)) {}
 
 SimWorld::~SimWorld() {
   shutdown();
@@ -27,6 +29,7 @@ Runtime& SimWorld::start(const std::string& name, RuntimeOptions options) {
   seams.executor = scheduler_.make_executor();
   seams.transport = network_.make_transport(name);
   seams.seed = mix_seed(seed_, 100 + ++started_);
+  seams.interceptor = messages_;
   auto executor = seams.executor;
   Node node{started_, std::move(executor),
             std::make_unique<Runtime>(std::move(options), std::move(seams))};
@@ -65,6 +68,14 @@ void SimWorld::shutdown() {
     shutdown(std::string(latest->first));
   }
   crashed_.clear();
+  messages_->clear();
+}
+
+Result<void> SimWorld::expect(const MessageRule& rule, std::size_t count, Duration limit) {
+  if (run_until([&] { return rule.count() >= count; }, limit)) return {};
+  return fail(ErrorCode::kTimeout, "expected " + std::to_string(count) + " of " + rule.what() +
+                                       " within " + std::to_string(limit / 1ms) + " ms, counted " +
+                                       std::to_string(rule.count()));
 }
 
 }  // namespace muster::testing

@@ -47,6 +47,8 @@ struct RuntimeSeams {
   std::shared_ptr<Executor> executor = {};    ///< default: a oneTBB arena
   std::shared_ptr<Transport> transport = {};  ///< default: TCP
   std::uint64_t seed = 0;                     ///< of node identity; 0: from the operating system
+  /// Sees every message; default: none. <muster/testing/messages.h> is one.
+  std::shared_ptr<detail::Interceptor> interceptor = {};
 };
 
 struct SpawnOptions {

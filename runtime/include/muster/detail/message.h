@@ -166,5 +166,15 @@ class HandleRef {
   boost::intrusive_ptr<ActorRef> ref_;
 };
 
+/// Sees each message before it is in a mailbox; for tests, see <muster/testing/messages.h>.
+class Interceptor {
+ public:
+  virtual ~Interceptor() = default;
+  /// Leaves `message`, for `actor` of `type`, to be delivered, or takes it over: then invokes
+  /// nothing on the actor's object, but delivers, rejects or answers it later. Any thread.
+  virtual void intercept(ActorRef& actor, const ActorType& type, const Delivery& delivery,
+                         std::unique_ptr<Message>& message) = 0;
+};
+
 }  // namespace detail
 }  // namespace muster

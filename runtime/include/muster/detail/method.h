@@ -61,6 +61,25 @@ class CallMessage final : public Message {
   bool one_way() const noexcept override { return local_ == nullptr && remote_ == nullptr; }
   std::string_view method() const noexcept override { return Method::kName; }
 
+  /// For those who play the actor in a test, instead of invoke() and reject().
+  const Arguments& arguments() const noexcept { return arguments_; }
+  /// Ends the call; false when it is one way.
+  bool answer(Result<R> result) {
+    if (local_) {
+      local_->complete(std::move(result));
+      return true;
+    }
+    if (!remote_) return false;
+    if (!result) {
+      remote_->error(result.error());
+    } else if constexpr (std::is_void_v<R>) {
+      remote_->result([](Encoder& encoder) { encoder.none(); });
+    } else if constexpr (Wireable<R>) {
+      remote_->result([&](Encoder& encoder) { encode_value(encoder, std::move(*result)); });
+    }
+    return true;
+  }
+
  private:
   decltype(auto) apply(A& actor) {
     return [&]<std::size_t... I>(std::index_sequence<I...>)->decltype(auto) {
@@ -89,18 +108,10 @@ class CallMessage final : public Message {
   }
 
   void reply(Result<R> result, HandlerContext& context) {
-    if (local_) {
-      local_->complete(std::move(result));
-    } else if (remote_) {
-      if (!result) {
-        remote_->error(result.error());
-      } else if constexpr (std::is_void_v<R>) {
-        remote_->result([](Encoder& encoder) { encoder.none(); });
-      } else if constexpr (Wireable<R>) {
-        remote_->result([&](Encoder& encoder) { encode_value(encoder, std::move(*result)); });
-      }
-    } else if (!result) {
-      context.one_way_failed(Method::kName, result.error());
+    if (one_way()) {
+      if (!result) context.one_way_failed(Method::kName, result.error());
+    } else {
+      answer(std::move(result));
     }
   }
 

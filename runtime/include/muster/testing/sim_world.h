@@ -11,6 +11,7 @@
 
 #include <muster/runtime.h>
 #include <muster/testing/manual_executor.h>
+#include <muster/testing/messages.h>
 #include <muster/testing/sim_network.h>
 
 #include <map>
@@ -40,6 +41,12 @@ class SimWorld {
   /// As shutdown(name) of every node, the latest first, and of what crashed: nothing is left.
   void shutdown();
 
+  /// Rules on the messages between actors, on all nodes.
+  Messages& messages() noexcept { return *messages_; }
+  /// Runs until `rule` has decided on `count` messages in all; kTimeout, with how many it were,
+  /// when `limit` of virtual time has passed before.
+  Result<void> expect(const MessageRule& rule, std::size_t count = 1, Duration limit = 1s);
+
   SimNetwork& network() noexcept { return network_; }
   const SimNetwork& network() const noexcept { return network_; }
   VirtualTimers& timers() noexcept { return timers_; }
@@ -67,6 +74,7 @@ class SimWorld {
   VirtualTimers timers_;
   ManualScheduler scheduler_;
   SimNetwork network_;
+  const std::shared_ptr<Messages> messages_;
   std::uint64_t started_ = 0;
   std::map<std::string, Node> nodes_;
   std::vector<Node> crashed_;
