@@ -42,11 +42,17 @@ class FunctionContinuation final : public Continuation {
 class CellScope : private PlaceScope {
  public:
   explicit CellScope(ActorCell* cell)
-      : PlaceScope(cell), outer_cell_(std::exchange(current_cell, cell)) {}
-  ~CellScope() { current_cell = outer_cell_; }
+      : PlaceScope(cell),
+        outer_cell_(std::exchange(current_cell, cell)),
+        outer_frame_(std::exchange(current_frame(), nullptr)) {}
+  ~CellScope() {
+    current_cell = outer_cell_;
+    current_frame() = outer_frame_;
+  }
 
  private:
   ActorCell* outer_cell_;
+  CoroutineFrame* outer_frame_;
 };
 
 }  // namespace
@@ -233,6 +239,7 @@ bool ActorCell::push_urgent(boost::intrusive_ptr<Continuation> continuation) {
 
 void ActorCell::end(DownReason reason, bool kill) {
   if (kill) {
+    request_stops();
     resume(boost::intrusive_ptr<Continuation>(
         new FunctionContinuation([this, reason] { die(reason, cause_for(reason, {})); })));
     return;
@@ -320,11 +327,13 @@ bool ActorCell::step() {
   if (urgent_next_ < urgent_.size()) {
     const auto continuation = std::move(urgent_[urgent_next_++]);
     if (object_ == nullptr) return true;
+    handling_ = nullptr;
     try {
       continuation->run();
     } catch (...) {
       crash(std::current_exception());
     }
+    current_frame() = nullptr;
     after_slice();
     return true;
   }
@@ -347,12 +356,16 @@ void ActorCell::handle(std::unique_ptr<Message> message) {
     return;
   }
   try {
+    handling_ = message.get();
     HandlerRun run = message->invoke(object_, *this);
     if (run.suspended()) {
+      current_frame() = nullptr;
       running_ = std::move(run);
       current_ = std::move(message);
     } else if (const auto failure = run.failure()) {
       std::rethrow_exception(failure);
+    } else if (extras_ != nullptr) {
+      handled(*message);
     }
   } catch (...) {
     current_ = std::move(message);  // its caller hears the cause of death
@@ -368,6 +381,7 @@ void ActorCell::after_slice() {
     return;
   }
   running_ = HandlerRun();
+  if (extras_ != nullptr) handled(*current_);
   current_.reset();
 }
 
@@ -427,6 +441,7 @@ void ActorCell::die(DownReason reason, Error cause) {
     type_.destroy(object);
   }
   core_->forget(*this);
+  request_stops();
   if (const auto message = std::move(current_)) message->reject(down_->cause);
   while (has_urgent()) reject(*extras_->urgent.pop());
   unheard.clear();

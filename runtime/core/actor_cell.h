@@ -73,12 +73,19 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   void place_add_ref() noexcept override { intrusive_ptr_add_ref(static_cast<ActorRef*>(this)); }
   void place_release() noexcept override { intrusive_ptr_release(static_cast<ActorRef*>(this)); }
 
+  /// Nobody waits for that call any more: it is not handled if it waits, and whoever has its stop
+  /// token is asked to stop. `cancelled`: a coroutine that handles it is cancelled too.
+  void abandon(const CallKey& key, bool cancelled);
+  /// Requires: this thread runs the cell.
+  std::stop_token stop_token();
+
   /// The cell whose handler or constructor this thread is running, or null.
   static ActorCell* current() noexcept;
 
  private:
   class StopMessage;
   class UrgentMessage;
+  class Abandoned;
   enum class Room : std::uint8_t { kDead, kNone, kNoBytes, kEnough };
 
   void last_handle_gone() override;
@@ -99,9 +106,12 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   ActorId sender(const NodeId* from) const;
   /// Ends the message's call in `cause`; of a one-way message it makes a dead letter.
   void refuse(Message& message, DeadLetterReason reason, const Error& cause, const ActorId& sender);
-  CellExtras& extras();              // made now if there are none
+  CellExtras& extras();              // made now, by the run, if there are none
   bool has_urgent() const noexcept;  // messages
   bool has_turn() const noexcept;    // a message may be handled now
+  bool abandon_waiting(const CallKey& key);
+  void request_stops();                  // of all handlers, now and from now on
+  void handled(const Message& message);  // its handler has ended
   void count_handled(const Message& message) noexcept;
   bool refill();   // takes what came in; false when nothing did
   bool go_idle();  // false when something came in meanwhile
@@ -127,7 +137,8 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   std::size_t urgent_next_ = 0;
   std::unique_ptr<Message> current_;  // its coroutine handler is suspended
   HandlerRun running_;
-  std::unique_ptr<CellExtras> extras_;  // what few actors need; null until it is needed
+  Message* handling_ = nullptr;         // by a plain handler that runs now, while one does
+  std::unique_ptr<CellExtras> extras_;  // what few actors need; made under mutex_
 
   std::atomic<std::size_t> handled_{0};        // messages begun; written by the run
   std::atomic<std::size_t> handled_bytes_{0};  // of those from other nodes; written by the run
@@ -144,6 +155,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   bool started_ = false;   // it has
   bool open_ = true;       // false: a suspended handler keeps messages waiting
   bool ending_ = false;    // a stop is in the mailbox
+  bool stopping_ = false;  // stop tokens are asked to stop from the start
   bool dead_ = false;
   std::unique_ptr<Down> down_;  // set with dead_
   std::vector<std::function<void(const Down&)>> monitors_;

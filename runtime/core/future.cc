@@ -11,6 +11,10 @@ Place*& current_place() noexcept {
   thread_local Place* place = nullptr;
   return place;
 }
+CoroutineFrame*& current_frame() noexcept {
+  thread_local CoroutineFrame* frame = nullptr;
+  return frame;
+}
 
 FutureStateBase::Node* FutureStateBase::closed() noexcept {
   static Node node{{}, nullptr, nullptr};
@@ -99,8 +103,18 @@ std::string seconds(Duration duration) {
 }  // namespace
 
 void FutureStateBase::on_deadline() {
-  complete_error(Error{
-      ErrorCode::kTimeout, std::string(what_) + ": no result within " + seconds(timeout_), {}});
+  if (claimed()) return;
+  Error late{ErrorCode::kTimeout, describe() + ": no result within " + seconds(timeout_), {}};
+  if (complete_error(std::move(late))) on_abandoned(false);
+}
+
+bool FutureStateBase::cancel() {
+  if (claimed()) return false;
+  const std::string what = describe();
+  Error cancelled{ErrorCode::kCancelled, what.empty() ? "cancelled" : what + ": cancelled", {}};
+  if (!complete_error(std::move(cancelled))) return false;
+  on_abandoned(true);
+  return true;
 }
 
 namespace {
@@ -155,20 +169,29 @@ Result<std::size_t> wait_count(const std::vector<FutureStateBase*>& states, std:
   return first_ready();
 }
 
-class CoroutineWaiter::Resumption final : public Continuation {
+class CoroutineWaiter::Resumption final : public Continuation, private FutureWait {
  public:
-  explicit Resumption(std::coroutine_handle<> handle) : handle_(handle) {}
-  void run() override {
-    if (handle_) std::exchange(handle_, nullptr).resume();
+  Resumption(std::coroutine_handle<> handle, FutureStateBase& awaited)
+      : FutureWait{&awaited, current_frame()}, handle_(handle) {
+    if (frame != nullptr) frame->begin_wait(*this);
   }
-  void disarm() noexcept { handle_ = nullptr; }
+  void run() override {
+    if (!handle_) return;
+    current_frame() = frame;
+    std::exchange(handle_, nullptr).resume();
+  }
+  void disarm() noexcept {
+    handle_ = nullptr;
+    if (frame != nullptr) std::exchange(frame, nullptr)->end_wait();
+  }
 
  private:
   std::coroutine_handle<> handle_;
 };
 
-CoroutineWaiter::CoroutineWaiter(std::coroutine_handle<> handle, boost::intrusive_ptr<Place> place)
-    : resumption_(new Resumption(handle)), place_(std::move(place)) {}
+CoroutineWaiter::CoroutineWaiter(std::coroutine_handle<> handle, boost::intrusive_ptr<Place> place,
+                                 FutureStateBase& state)
+    : resumption_(new Resumption(handle, state)), place_(std::move(place)) {}
 void CoroutineWaiter::ready() {
   place_->resume(resumption_);
 }

@@ -36,6 +36,28 @@ class MessageList {
     return first;
   }
 
+  /// Puts all of `later` behind its own.
+  void append(MessageList&& later) noexcept {
+    if (later.empty()) return;
+    (tail_ ? tail_->next : head_) = later.head_;
+    tail_ = later.tail_;
+    later.head_ = later.tail_ = nullptr;
+  }
+  /// The oldest that belongs to that call; null when none does.
+  std::unique_ptr<Message> take(const CallKey& key) noexcept {
+    Message* before = nullptr;
+    for (Message* message = head_; message != nullptr; message = message->next) {
+      if (message->key() == key) {
+        (before ? before->next : head_) = message->next;
+        if (tail_ == message) tail_ = before;
+        message->next = nullptr;
+        return std::unique_ptr<Message>(message);
+      }
+      before = message;
+    }
+    return nullptr;
+  }
+
  private:
   Message* head_ = nullptr;
   Message* tail_ = nullptr;

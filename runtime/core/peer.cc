@@ -118,16 +118,19 @@ std::uint64_t Peer::add_pending(boost::intrusive_ptr<PendingReply> pending) {
   Slot& slot = slots_[index];
   free_slot_ = std::exchange(slot.next_free, 0);
   slot.pending = std::move(pending);
-  ++slot.generation;
-  return (std::uint64_t{slot.generation} << 32) | (index + 1);
+  const std::uint64_t call_id = (std::uint64_t{++slot.generation} << 32) | (index + 1);
+  slot.pending->sent_as(call_id);
+  return call_id;
 }
 
-boost::intrusive_ptr<PendingReply> Peer::take_pending(std::uint64_t call_id) {
+boost::intrusive_ptr<PendingReply> Peer::take_pending(std::uint64_t call_id,
+                                                      const FutureStateBase* only) {
   const auto position = static_cast<std::uint32_t>(call_id);
   const std::scoped_lock lock(mutex_);
   if (position == 0 || position > slots_.size()) return nullptr;
   Slot& slot = slots_[position - 1];
   if (slot.generation != call_id >> 32 || !slot.pending) return nullptr;
+  if (only != nullptr && !slot.pending->answers(*only)) return nullptr;
   slot.next_free = std::exchange(free_slot_, position);
   return std::move(slot.pending);
 }

@@ -53,6 +53,9 @@ class Peer final : public net::SessionEvents,
   void call(std::uint64_t actor, const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
             boost::intrusive_ptr<PendingReply> pending);
   void stop(std::uint64_t actor, bool kill);
+  /// Gives the call's place up and tells the actor; false when it is not a call to this peer.
+  bool abandon(std::uint64_t call_id, const FutureStateBase& state, std::uint64_t actor,
+               bool cancelled);
   void monitor(const RemoteActor& actor, boost::intrusive_ptr<FutureState<Down>> state);
   void find(std::uint64_t id, const std::string& name, std::uint64_t type_hash, Duration wait);
   /// No handle to the proxy is left: tells the peer, unless one was made meanwhile.
@@ -86,7 +89,9 @@ class Peer final : public net::SessionEvents,
       : joined_after(after), core_(std::move(core)) {}
 
   std::uint64_t add_pending(boost::intrusive_ptr<PendingReply> pending);
-  boost::intrusive_ptr<PendingReply> take_pending(std::uint64_t call_id);
+  /// Null when it was taken, or does not answer `only`.
+  boost::intrusive_ptr<PendingReply> take_pending(std::uint64_t call_id,
+                                                  const FutureStateBase* only = nullptr);
   void send(wire::OutgoingMessage&& message);
   void release_export(std::uint64_t actor, std::uint64_t count);
   /// A one-way message was not sent.
@@ -100,6 +105,7 @@ class Peer final : public net::SessionEvents,
   Result<void> on_down(const wire::IncomingMessage& message);
   Result<void> on_release(const wire::IncomingMessage& message);
   Result<void> on_stop(const wire::IncomingMessage& message);
+  Result<void> on_cancel(const wire::IncomingMessage& message);
   /// Or null; kept by last_target_ until the next call.
   ActorCell* target(std::uint64_t number);
 

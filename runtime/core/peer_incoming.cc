@@ -23,6 +23,7 @@ class ConnectionReply final : public RemoteReply {
   void error(const Error& error) override {
     if (const auto peer = std::move(peer_)) peer->reply_error(call_id_, error);
   }
+  CallKey key() const noexcept override { return {peer_.get(), call_id_}; }
 
  private:
   std::shared_ptr<Peer> peer_;
@@ -63,6 +64,8 @@ Result<void> Peer::dispatch(const wire::IncomingMessage& message) {
       return on_release(message);
     case wire::FrameKind::kStop:
       return on_stop(message);
+    case wire::FrameKind::kCancel:
+      return on_cancel(message);
     default:
       return {};  // of a newer protocol
   }
@@ -134,12 +137,15 @@ Result<void> Peer::on_reply(const wire::IncomingMessage& message) {
   auto header = wire::parse_reply(message);
   if (!header) return fail(header.error());
   const auto pending = take_pending(header->call_id);
-  if (!pending) return {};  // the caller gave up at its deadline
   if (header->is_error) {
-    pending->on_error(std::move(header->error));
-  } else {
-    Decoder result = wire::result(message, this);
+    if (pending) pending->on_error(std::move(header->error));
+    return {};
+  }
+  Decoder result = wire::result(message, this);
+  if (pending) {
     pending->on_result(result);
+  } else {  // the caller gave up; what the result refers to was counted all the same
+    drop_references(result);
   }
   return {};
 }

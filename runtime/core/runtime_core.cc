@@ -24,8 +24,10 @@ class PlacedWork final : public Runnable {
   void run() override {
     const std::unique_ptr<PlacedWork> self(this);
     Place* outer = std::exchange(current_place(), place_.get());
+    CoroutineFrame* outer_frame = std::exchange(current_frame(), nullptr);
     work_->run();
     current_place() = outer;
+    current_frame() = outer_frame;
   }
 
  private:

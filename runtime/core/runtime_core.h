@@ -82,6 +82,9 @@ class RuntimeCore final : public Domain {
   RefTable& refs() noexcept { return refs_; }
 
   Future<Down> monitor(const HandleRef& actor);
+  /// Of calls; see call_state.h.
+  std::string describe(const ActorId& actor) const;
+  void abandon(FutureStateBase& state, const ActorId& actor, std::uint64_t call_id, bool cancelled);
 
  private:
   class ExecutorPlace;

@@ -21,7 +21,11 @@ class ActorCell::UrgentMessage final : public Continuation {
 };
 
 CellExtras& ActorCell::extras() {
-  if (!extras_) extras_ = std::make_unique<CellExtras>();
+  if (!extras_) {
+    auto made = std::make_unique<CellExtras>();
+    const std::scoped_lock lock(mutex_);
+    extras_ = std::move(made);
+  }
   return *extras_;
 }
 

@@ -194,8 +194,13 @@ OutgoingMessage encode_stop(const StopFrame& stop) {
   });
 }
 
-OutgoingMessage encode_cancel(std::uint64_t call_id, std::uint64_t actor) {
-  return build(Lane::kCalls, actor, [&](auto frame) { frame.initCancel().setCallId(call_id); });
+OutgoingMessage encode_cancel(const CancelFrame& cancel) {
+  return build(Lane::kCalls, cancel.actor, [&](auto frame) {
+    auto out = frame.initCancel();
+    out.setCallId(cancel.call_id);
+    out.setActor(cancel.actor);
+    out.setExpired(cancel.expired);
+  });
 }
 
 OutgoingMessage encode_chunk(const ChunkFrame& chunk) {

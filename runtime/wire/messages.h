@@ -93,6 +93,13 @@ struct StopFrame {
   friend bool operator==(const StopFrame&, const StopFrame&) = default;
 };
 
+struct CancelFrame {
+  std::uint64_t call_id = 0;
+  std::uint64_t actor = 0;
+  bool expired = false;
+  friend bool operator==(const CancelFrame&, const CancelFrame&) = default;
+};
+
 struct ChunkFrame {
   std::uint32_t stream = 0;
   std::uint32_t align_offset = 0;
@@ -123,8 +130,8 @@ OutgoingMessage encode_found(const FoundFrame& found);
 OutgoingMessage encode_monitor(const MonitorFrame& monitor);
 OutgoingMessage encode_down(const DownFrame& down);
 OutgoingMessage encode_stop(const StopFrame& stop);
-// `actor` is the flow, so that the cancel does not overtake its call.
-OutgoingMessage encode_cancel(std::uint64_t call_id, std::uint64_t actor);
+// The actor is the flow, so that the cancel does not overtake its call.
+OutgoingMessage encode_cancel(const CancelFrame& cancel);
 // Refers to chunk.data, which outlives the message.
 OutgoingMessage encode_chunk(const ChunkFrame& chunk);
 
@@ -141,8 +148,8 @@ Result<FoundFrame> parse_found(const IncomingMessage& message);
 Result<MonitorFrame> parse_monitor(const IncomingMessage& message);
 Result<DownFrame> parse_down(const IncomingMessage& message);
 Result<StopFrame> parse_stop(const IncomingMessage& message);
-Result<std::uint64_t> parse_cancel(const IncomingMessage& message);  // the call id
-Result<ChunkFrame> parse_chunk(const IncomingMessage& message);      // data: a view of the message
+Result<CancelFrame> parse_cancel(const IncomingMessage& message);
+Result<ChunkFrame> parse_chunk(const IncomingMessage& message);  // data: a view of the message
 
 // The arguments of a call. The message outlives the Decoder.
 Decoder arguments(const IncomingMessage& message, ActorExchange* exchange);

@@ -190,9 +190,10 @@ Result<StopFrame> parse_stop(const IncomingMessage& message) {
   });
 }
 
-Result<std::uint64_t> parse_cancel(const IncomingMessage& message) {
-  return parse<std::uint64_t>(message, {FrameKind::kCancel}, [](protocol::Frame::Reader frame) {
-    return frame.getCancel().getCallId();
+Result<CancelFrame> parse_cancel(const IncomingMessage& message) {
+  return parse<CancelFrame>(message, {FrameKind::kCancel}, [](protocol::Frame::Reader frame) {
+    const auto in = frame.getCancel();
+    return CancelFrame{in.getCallId(), in.getActor(), in.getExpired()};
   });
 }
 

@@ -145,6 +145,8 @@ struct Stop {
 
 struct Cancel {
   callId @0 :UInt64;
+  actor @1 :UInt64;         # that the call is for
+  expired @2 :Bool;         # the caller's deadline has passed: a handler that has begun goes on
 }
 
 struct Chunk {

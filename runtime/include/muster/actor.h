@@ -18,6 +18,8 @@
 #include <muster/task.h>
 #include <muster/when.h>
 
+#include <stop_token>
+
 namespace muster {
 
 class Runtime;
@@ -99,6 +101,10 @@ Ref<T> put(Future<T>&& future) {
 ActorId id();
 /// The time on the runtime's clock.
 TimePoint now();
+/// Asked to stop when the call that the running handler handles is cancelled, when its deadline
+/// passes, and when the actor is killed or ends otherwise: for handlers that run for long, and for
+/// what they start elsewhere. Any thread may ask it.
+std::stop_token stop_token();
 /// The runtime that the actor lives in.
 Runtime& runtime();
 /// Ends this actor after the messages already in its mailbox.

@@ -46,15 +46,22 @@ class [[nodiscard]] Future {
     return take();
   }
 
+  /// Ends it in kCancelled at once, unless it is complete; true when this did it. The Future stays
+  /// valid. A call that waits for its actor is never handled then. A coroutine handler or a task
+  /// gets kCancelled, once, from the Future that it awaits, or from the next that it does; a plain
+  /// handler may ask this_actor::stop_token(). Dropping a Future cancels nothing. Requires:
+  /// valid().
+  bool cancel() { return checked().cancel(); }
+
   /// Runs `function(Result<T>)` once the result is there and gives a Future of what it returns. In
   /// an actor's handler the function runs as a message of that actor, never beside another handler;
-  /// elsewhere on the runtime's executor. Takes this Future over. Requires: valid().
+  /// elsewhere on the runtime's executor. Cancelling that Future cancels this one. Takes this
+  /// Future over. Requires: valid().
   template <class F>
   auto then(F function) && {
     using R = std::invoke_result_t<F&, Result<T>>;
-    auto next = boost::intrusive_ptr(new detail::FutureState<R>(checked().domain()));
-    detail::continue_with(std::move(state_), next, std::move(function));
-    return Future<R>(std::move(next));
+    checked();
+    return Future<R>(detail::continue_with<R>(std::move(state_), std::move(function)));
   }
 
   /// `co_await future` in a Task: suspends until the result is there, then gives the value or

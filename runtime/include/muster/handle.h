@@ -14,7 +14,8 @@ namespace muster {
 
 /// Choices for the calls and sends made through one handle; see Handle::with.
 struct CallOptions {
-  /// The call ends in kTimeout when its result has not come by then; the handler may still run.
+  /// The call ends in kTimeout when its result has not come by then. A handler that has begun goes
+  /// on; one that has not does not begin, once its node has heard of it.
   /// Unset: RuntimeOptions::call_timeout. kForever: no deadline.
   std::optional<Duration> timeout = {};
   /// For control messages: overtakes those that wait for the actor and are not urgent, on the way
@@ -47,7 +48,7 @@ class Handle {
     using R = detail::ResultOf<M>;
     if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
       auto& ref = checked();
-      auto state = boost::intrusive_ptr(new detail::FutureState<R>(ref.domain()));
+      auto state = boost::intrusive_ptr(new detail::CallState<R>(ref));
       const Duration timeout = options_.timeout.value_or(ref.default_timeout());
       state->arm_deadline(timeout, Method::kName);
       if (ref.is_local()) {

@@ -50,7 +50,7 @@ StatePtrs states_of(const Future<Ts>&... futures) {
 
 /// Ends in the values of all, in the order of the arguments (std::monostate for a Future<void>), or
 /// in the error of the first that fails, at once: code, text and type as that call's. The other
-/// calls go on; what they end in is dropped. Requires: all valid.
+/// calls go on; what they end in is dropped. Cancelling it cancels all. Requires: all valid.
 template <class... Ts>
 auto when_all(Future<Ts>&&... futures) {
   using R = std::tuple<detail::ValueOrNothing<Ts>...>;

@@ -3,6 +3,9 @@
 /// <muster/future.h>.
 
 #include <muster/detail/future_state.h>
+#include <muster/detail/spin_lock.h>
+
+#include <mutex>
 
 namespace muster::detail {
 
@@ -10,7 +13,8 @@ namespace muster::detail {
 /// nothing: the frame is about to go.
 class CoroutineWaiter final : public Waiter {
  public:
-  CoroutineWaiter(std::coroutine_handle<> handle, boost::intrusive_ptr<Place> place);
+  CoroutineWaiter(std::coroutine_handle<> handle, boost::intrusive_ptr<Place> place,
+                  FutureStateBase& state);
   void ready() override;
   void disarm() noexcept;
 
@@ -23,8 +27,8 @@ class CoroutineWaiter final : public Waiter {
 /// The place of the running handler or task, else that of the future's runtime, else null.
 boost::intrusive_ptr<Place> place_for(const FutureStateBase& state);
 
-/// Suspends a coroutine until a state is ready. Destroyed with the coroutine's frame, it leaves
-/// nothing that would resume it.
+/// Suspends a coroutine until a state is ready; cancelling the coroutine cancels the state.
+/// Destroyed with the coroutine's frame, it leaves nothing that would resume it.
 class ReadyAwaiter {
  public:
   explicit ReadyAwaiter(boost::intrusive_ptr<FutureStateBase> state) : state_(std::move(state)) {}
@@ -34,7 +38,7 @@ class ReadyAwaiter {
   }
   bool await_ready() const { return state_->ready(); }
   void await_suspend(std::coroutine_handle<> handle) {
-    waiter_ = boost::intrusive_ptr(new CoroutineWaiter(handle, place_for(*state_)));
+    waiter_ = boost::intrusive_ptr(new CoroutineWaiter(handle, place_for(*state_), *state_));
     // The coroutine may be resumed, and this awaiter destroyed, before subscribe returns.
     const auto state = state_;
     state->subscribe(boost::intrusive_ptr<Waiter>(waiter_));
@@ -72,15 +76,41 @@ class FutureAwaiter : public ReadyAwaiter {
 void run_when_ready(FutureStateBase& state, boost::intrusive_ptr<Place> place,
                     std::function<void()> function);
 
+/// What then() gives: cancelling it cancels what comes before it.
+template <class R>
+class ThenState final : public FutureState<R> {
+ public:
+  explicit ThenState(FutureStateBase& before) : FutureState<R>(before.domain()), before_(&before) {}
+  /// `before` is complete, or will not be seen again.
+  void forget() noexcept {
+    const std::scoped_lock lock(mutex_);
+    before_ = nullptr;
+  }
+
+ private:
+  void on_abandoned(bool cancelled) override {
+    boost::intrusive_ptr<FutureStateBase> before;
+    {
+      const std::scoped_lock lock(mutex_);
+      before = before_;
+    }
+    if (cancelled && before) before->cancel();
+  }
+
+  SpinLock mutex_;
+  FutureStateBase* before_;  // guarded by mutex_; whoever calls forget() keeps it alive
+};
+
 /// What then() leaves behind. When its place goes before it has run, the next Future ends in
 /// kCancelled.
 template <class T, class R, class F>
 class ThenWork {
  public:
-  ThenWork(boost::intrusive_ptr<FutureState<T>> state, boost::intrusive_ptr<FutureState<R>> next,
+  ThenWork(boost::intrusive_ptr<FutureState<T>> state, boost::intrusive_ptr<ThenState<R>> next,
            F function)
       : state_(std::move(state)), next_(std::move(next)), function_(std::move(function)) {}
   ~ThenWork() {
+    next_->forget();
     if (next_->ready()) return;
     next_->complete_error(Error{ErrorCode::kCancelled, "what would have run then() is gone", {}});
   }
@@ -102,18 +132,19 @@ class ThenWork {
 
  private:
   boost::intrusive_ptr<FutureState<T>> state_;
-  boost::intrusive_ptr<FutureState<R>> next_;
+  boost::intrusive_ptr<ThenState<R>> next_;
   F function_;
 };
 
-template <class T, class R, class F>
-void continue_with(boost::intrusive_ptr<FutureState<T>> state,
-                   boost::intrusive_ptr<FutureState<R>> next, F function) {
-  FutureStateBase& base = *state;
+template <class R, class T, class F>
+boost::intrusive_ptr<FutureState<R>> continue_with(boost::intrusive_ptr<FutureState<T>> state,
+                                                   F function) {
+  FutureStateBase& before = *state;
+  auto next = boost::intrusive_ptr(new ThenState<R>(before));
   // std::function copies its target, so what only moves goes behind a shared pointer.
-  auto work =
-      std::make_shared<ThenWork<T, R, F>>(std::move(state), std::move(next), std::move(function));
-  run_when_ready(base, place_for(base), [work] { work->run(); });
+  auto work = std::make_shared<ThenWork<T, R, F>>(std::move(state), next, std::move(function));
+  run_when_ready(before, place_for(before), [work] { work->run(); });
+  return next;
 }
 
 /// Told on the thread that completes a state, which is alive then: `ready` is called with it.

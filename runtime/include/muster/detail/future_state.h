@@ -2,6 +2,7 @@
 /// The shared state behind Future. Not for users; included by <muster/future.h>.
 
 #include <muster/clock.h>
+#include <muster/detail/coroutine_frame.h>
 #include <muster/detail/function_ref.h>
 #include <muster/detail/pool.h>
 #include <muster/error.h>
@@ -98,13 +99,22 @@ class FutureStateBase : public Shared<FutureStateBase> {
   virtual bool complete_error(Error error) = 0;
   /// The error that it ended in, or null for a value. Requires: ready(), and nobody takes it.
   virtual const Error* failure() const noexcept = 0;
+  /// Completes with kCancelled if it is still open, and tells what works on it; true when this call
+  /// did it.
+  bool cancel();
+  /// True when it is complete or about to be.
+  bool claimed() const noexcept { return claimed_.load(std::memory_order_acquire); }
   /// Calls on_deadline() after `timeout` unless complete. False after shutdown: never.
   bool arm_deadline(Duration timeout, std::string_view what);
   /// Completes with kTimeout; a sleep completes in success.
   virtual void on_deadline();
+  /// What it is the result of, for errors.
+  virtual std::string describe() const { return std::string(what_); }
   std::string_view what() const noexcept { return what_; }
 
  protected:
+  /// After the end by cancel() or at the deadline: nobody waits any more.
+  virtual void on_abandoned([[maybe_unused]] bool cancelled) {}
   bool claim() noexcept { return !claimed_.exchange(true, std::memory_order_acq_rel); }
   void publish();
 

@@ -28,6 +28,21 @@ class Gathering : public Shared<Gathering> {
   void watch(FutureStateBase& state, std::size_t index);
 };
 
+/// Of several that it owns: cancelling it cancels them.
+template <class R>
+class AllState final : public FutureState<R> {
+ public:
+  AllState(boost::intrusive_ptr<Domain> domain, StatePtrs states)
+      : FutureState<R>(std::move(domain)), states_(std::move(states)) {}
+
+ private:
+  void on_abandoned(bool cancelled) override {
+    if (!cancelled) return;
+    for (const auto& state : states_) state->cancel();
+  }
+  const StatePtrs states_;
+};
+
 /// Ends in `collect(states)` when all are ready in values, or in the first error, at once.
 template <class R, class Collect>
 class AllOf final : public Gathering {
@@ -48,7 +63,7 @@ class AllOf final : public Gathering {
 
  private:
   AllOf(StatePtrs states, Collect collect)
-      : result_(new FutureState<R>(domain_of(states))),
+      : result_(new AllState<R>(domain_of(states), states)),
         states_(std::move(states)),
         collect_(std::move(collect)),
         left_(states_.size()) {}

@@ -3,6 +3,8 @@
 ///
 /// Threads: all of it belongs to the run of the handler's actor.
 
+#include <muster/detail/coroutine_frame.h>
+
 #include <coroutine>
 #include <exception>
 #include <utility>
@@ -12,7 +14,11 @@ namespace muster::detail {
 /// A coroutine handler under way. Owned by the actor; destroying it destroys what it waits for.
 class HandlerRun {
  public:
-  struct promise_type {
+  struct promise_type : HandlerFrame {
+    promise_type() : HandlerFrame(nullptr) {}
+    /// Takes the parameters of the coroutine.
+    template <class M, class A, class Context>
+    promise_type(M& message, A&, Context&) : HandlerFrame(&message) {}
     HandlerRun get_return_object() noexcept {
       return HandlerRun(std::coroutine_handle<promise_type>::from_promise(*this));
     }
@@ -33,6 +39,7 @@ class HandlerRun {
   ~HandlerRun() {
     if (handle_) handle_.destroy();
   }
+  CoroutineFrame* frame() const noexcept { return handle_ ? &handle_.promise() : nullptr; }
   bool suspended() const noexcept { return handle_ && !handle_.done(); }
   /// What escaped the handler: only CheckFailure does.
   std::exception_ptr failure() const noexcept {

@@ -27,6 +27,13 @@ class HandlerContext {
   ~HandlerContext() = default;
 };
 
+/// Names the call that a message belongs to, on the way of a cancel.
+struct CallKey {
+  const void* caller = nullptr;  // its future, or the connection that it came by
+  std::uint64_t id = 0;          // on that connection; 0 without
+  friend bool operator==(const CallKey&, const CallKey&) = default;
+};
+
 /// One entry of a mailbox. Exactly one of invoke and reject is called, once.
 class Message : public Pooled {
  public:
@@ -38,6 +45,9 @@ class Message : public Pooled {
   /// Nobody waits for it: when it is rejected it is a dead letter.
   virtual bool one_way() const noexcept = 0;
   virtual std::string_view method() const noexcept = 0;
+  virtual CallKey key() const noexcept { return {}; }
+  /// Its caller, which is here, does not wait any more. Invoking it then does nothing.
+  virtual bool given_up() const noexcept { return false; }
 
   Message* next = nullptr;     // owned by the mailbox
   std::size_t wire_bytes = 0;  // of the frame it came in and may keep; 0: from this node
@@ -65,6 +75,7 @@ class RemoteReply : public Pooled {
   virtual ~RemoteReply() = default;
   virtual void result(FunctionRef<void(Encoder&)> encode) = 0;
   virtual void error(const Error& error) = 0;
+  virtual CallKey key() const noexcept { return {}; }
 };
 
 /// The caller's end of a call to another node.
@@ -73,6 +84,11 @@ class PendingReply : public Shared<PendingReply> {
   virtual ~PendingReply() = default;
   virtual void on_result(Decoder& result) = 0;
   virtual void on_error(Error error) = 0;
+  /// The number of its frame, which has not left yet.
+  virtual void sent_as([[maybe_unused]] std::uint64_t call_id) noexcept {}
+  virtual bool answers([[maybe_unused]] const FutureStateBase& state) const noexcept {
+    return false;
+  }
 };
 
 struct MethodEntry {

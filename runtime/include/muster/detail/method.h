@@ -2,7 +2,7 @@
 /// From member pointers to messages: what MUSTER_ACTOR and Handle::call expand to. Not for users.
 
 #include <muster/detail/call_fault.h>
-#include <muster/detail/message.h>
+#include <muster/detail/call_state.h>
 
 namespace muster::detail {
 
@@ -35,6 +35,7 @@ class CallMessage final : public Message {
 
   HandlerRun invoke(void* object, HandlerContext& context) override {
     A& actor = *static_cast<A*>(object);
+    if (given_up()) return {};
     if constexpr (Signature::kIsTask) {
       return drive(*this, actor, context);
     } else {
@@ -60,6 +61,11 @@ class CallMessage final : public Message {
   }
   bool one_way() const noexcept override { return local_ == nullptr && remote_ == nullptr; }
   std::string_view method() const noexcept override { return Method::kName; }
+  CallKey key() const noexcept override {
+    if (local_) return {local_.get(), 0};
+    return remote_ ? remote_->key() : CallKey{};
+  }
+  bool given_up() const noexcept override { return local_ && local_->claimed(); }
 
   /// For those who play the actor in a test, instead of invoke() and reject().
   const Arguments& arguments() const noexcept { return arguments_; }
@@ -167,28 +173,5 @@ template <class A>
 constexpr const ActorType& actor_type() {
   return ActorTypeOf<A, decltype(description_of<A>())>::kType;
 }
-
-template <class R>
-class RemoteCall final : public PendingReply {
- public:
-  explicit RemoteCall(boost::intrusive_ptr<FutureState<R>> state) : state_(std::move(state)) {}
-  void on_result(Decoder& result) override {
-    if constexpr (std::is_void_v<R>) {
-      state_->complete(Result<void>());
-    } else {
-      R value = decode_value<R>(result);
-      if (result.failed()) {
-        state_->complete(
-            fail(ErrorCode::kCorrupt, "the result does not decode: " + result.error().message));
-      } else {
-        state_->complete(std::move(value));
-      }
-    }
-  }
-  void on_error(Error error) override { state_->complete_error(std::move(error)); }
-
- private:
-  boost::intrusive_ptr<FutureState<R>> state_;
-};
 
 }  // namespace muster::detail

@@ -116,19 +116,33 @@ class RefState final : public std::enable_shared_from_this<RefState> {
 /// An actor that no user sees, on the runtime of `domain`. Throws as Runtime::spawn.
 HandleRef spawn_hidden(Domain& domain, const ActorType& type, FunctionRef<void*()> make);
 
+/// Ready with `attempt`, or when whoever waits for it is cancelled: others may wait for `attempt`.
+inline boost::intrusive_ptr<FutureStateBase> wait_of_ones_own(const RefAttempt& attempt) {
+  if (attempt->ready()) return attempt;
+  const auto wait = boost::intrusive_ptr(new FutureState<void>(attempt->domain()));
+  when_ready(*attempt, [wait](auto&) { wait->complete(Result<void>()); });
+  return wait;
+}
+
 template <class T, bool kAsResult>
 class RefAwaiter : public ReadyAwaiter {
  public:
-  explicit RefAwaiter(RefAttempt attempt) : ReadyAwaiter(std::move(attempt)) {}
+  explicit RefAwaiter(RefAttempt attempt)
+      : ReadyAwaiter(wait_of_ones_own(attempt)), attempt_(std::move(attempt)) {}
   auto await_resume() {
     ReadyAwaiter::await_resume();
-    auto value = shared_value<T>(static_cast<FutureState<RefValue>&>(state()));
+    const Error* failure = state().failure();
+    auto value =
+        failure ? Result<std::shared_ptr<const T>>(fail(*failure)) : shared_value<T>(*attempt_);
     if constexpr (kAsResult) {
       return value;
     } else {
       return value_or_throw(std::move(value));
     }
   }
+
+ private:
+  const RefAttempt attempt_;
 };
 
 }  // namespace muster::detail

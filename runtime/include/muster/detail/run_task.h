@@ -18,7 +18,22 @@ struct DetachedRun {
 };
 
 template <class T>
-DetachedRun run_task(Task<T> task, boost::intrusive_ptr<FutureState<T>> state) {
+class TaskState final : public FutureState<T> {
+ public:
+  using FutureState<T>::FutureState;
+  CoroutineFrame& frame() noexcept { return frame_; }
+
+ private:
+  void on_abandoned(bool cancelled) override {
+    if (cancelled) frame_.cancel();
+  }
+  TaskFrame frame_;
+};
+
+template <class T>
+DetachedRun run_task(Task<T> task, boost::intrusive_ptr<TaskState<T>> state) {
+  if (state->claimed()) co_return;  // cancelled before it began
+  current_frame() = &state->frame();
   try {
     if constexpr (std::is_void_v<T>) {
       co_await std::move(task);
@@ -37,7 +52,7 @@ void post_to(Place& place, std::function<void()> work);
 
 template <class T>
 Future<T> Runtime::run(Task<T> task) {
-  auto state = boost::intrusive_ptr(new detail::FutureState<T>(domain()));
+  auto state = boost::intrusive_ptr(new detail::TaskState<T>(domain()));
   auto shared = std::make_shared<Task<T>>(std::move(task));
   detail::post_to(domain()->place(),
                   [shared, state] { detail::run_task(std::move(*shared), state); });

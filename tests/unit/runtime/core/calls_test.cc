@@ -59,10 +59,13 @@ TEST_P(CallTest, MessagesOfOneSenderAreHandledInOrder) {
 }
 
 // contract 2.2
-TEST_P(CallTest, ACallEndsAtItsDeadline) {
+TEST_P(CallTest, ACallEndsAtItsDeadlineWithAnErrorThatNamesActorAndMethod) {
   const auto counter = spawn(7).with({.timeout = 50ms});
   const TimePoint start = world.now();
-  EXPECT_EQ(error_of(counter.call<&Counter::nap>(1s)), "timeout: nap: no result within 0.05 s");
+  const std::string actor = remote() ? "actor " + to_string(counter.id()) + " at home:50001"
+                                     : "Counter 'counter' (" + to_string(counter.id()) + ")";
+  EXPECT_EQ(error_of(counter.call<&Counter::nap>(1s)),
+            "timeout: " + actor + ".nap: no result within 0.05 s");
   EXPECT_EQ(world.now() - start, 50ms);
 }
 

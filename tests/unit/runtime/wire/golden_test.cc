@@ -50,5 +50,11 @@ TEST(GoldenTest, Version1CallIsReadToTheLastValue) {
   EXPECT_FALSE(decoder.failed());
 }
 
+TEST(GoldenTest, Version1CancelThatNamesNoActorIsRead) {
+  const auto message = IncomingMessage::copy_of(read_file(path_of("cancel")));
+  ASSERT_TRUE(message);
+  EXPECT_EQ(*parse_cancel(*message), (CancelFrame{12, 0, false}));
+}
+
 }  // namespace
 }  // namespace muster::wire

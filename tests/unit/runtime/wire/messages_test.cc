@@ -62,7 +62,7 @@ std::vector<Sample> samples() {
   add("monitor", encode_monitor({6, 7}));
   add("down", encode_down({6, 3, error, "hits"}));
   add("stop", encode_stop({7, true}));
-  add("cancel", encode_cancel(12, 7));
+  add("cancel_of", encode_cancel({12, 7, true}));
   add("goodbye", encode_goodbye(error));
   return out;
 }
@@ -134,7 +134,9 @@ TEST(MessagesTest, OtherFramesRoundTrip) {
   const DownFrame down{6, 3, {ErrorCode::kFailed, "x", "y"}, "hits"};
   EXPECT_EQ(*parse_down(receive(encode_down(down))), down);
   EXPECT_EQ(*parse_stop(receive(encode_stop({7, true}))), (StopFrame{7, true}));
-  EXPECT_EQ(*parse_cancel(receive(encode_cancel(12, 7))), 12u);
+  const CancelFrame cancel{12, 7, true};
+  EXPECT_EQ(encode_cancel(cancel).flow(), 7u);
+  EXPECT_EQ(*parse_cancel(receive(encode_cancel(cancel))), cancel);
 }
 
 TEST(MessagesTest, ParserOfAnotherKindNamesBoth) {
