@@ -2,8 +2,26 @@
 
 #include "runtime/testing/inbox.h"
 
+namespace muster::detail {
+
+/// What a probe needs of a Runtime that its users do not.
+class TestDoor {
+ public:
+  static HandleRef new_cell(Runtime& runtime, const ActorType& type, const SpawnOptions& options) {
+    return runtime.new_cell(type, options);
+  }
+  static void construct(Runtime& runtime, ActorRef& actor, FunctionRef<void*()> make) {
+    runtime.construct(actor, make);
+  }
+  static Executor& executor(const Runtime& runtime) { return runtime.domain()->executor(); }
+};
+
+}  // namespace muster::detail
+
 namespace muster::testing {
 namespace {
+
+using muster::detail::TestDoor;
 
 using muster::detail::ActorRef;
 using muster::detail::Message;
@@ -109,10 +127,10 @@ Probe::~Probe() {
 
 muster::detail::HandleRef Probe::make(const muster::detail::ActorType& type,
                                       const SpawnOptions& options) {
-  auto cell = runtime_.new_cell(type, options);
+  auto cell = TestDoor::new_cell(runtime_, type, options);
   ActorRef& actor = *cell.get();
   messages_.stand_in(actor.id(), inbox_);
-  runtime_.construct(actor, [&]() -> void* {
+  TestDoor::construct(runtime_, actor, [&]() -> void* {
     return new StandIn{messages_.weak_from_this(), actor.id()};
   });
   stand_ins_.emplace_back(&actor);
@@ -137,7 +155,7 @@ Result<detail_::Taken> Probe::take(Wanted wanted, const std::string& what, Durat
 
 Result<std::string> Probe::peek(Duration timeout) {
   const auto latch = inbox_->next();
-  if (!runtime_.domain()->executor().wait(*latch, timeout)) {
+  if (!TestDoor::executor(runtime_).wait(*latch, timeout)) {
     return muster::fail(ErrorCode::kTimeout, "no message came within " + seconds(timeout));
   }
   return *inbox_->peek();

@@ -21,10 +21,8 @@ namespace muster {
 
 namespace detail {
 class RuntimeCore;
-}
-namespace testing {
-class Probe;
-}
+class TestDoor;
+}  // namespace detail
 
 enum class DownReason : std::uint8_t {
   kStopped = 1,   ///< stop() by a handle or by itself
@@ -157,7 +155,7 @@ class Runtime {
   detail::RuntimeCore& core() const noexcept { return *core_; }
 
  private:
-  friend class testing::Probe;
+  friend class detail::TestDoor;
   detail::HandleRef new_cell(const detail::ActorType& type, const SpawnOptions& options);
   void construct(detail::ActorRef& cell, detail::FunctionRef<void*()> make);
   Future<detail::HandleRef> find_ref(const std::string& name, const detail::ActorType& type,
