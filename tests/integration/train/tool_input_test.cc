@@ -53,10 +53,10 @@ class ToolInputTest : public ToolTest {
 
 TEST_F(ToolInputTest, CommandThatIsUnknownOrLacks) {
   expect_refused({},
-                 "expected a command, one of train, node, eval, found none; `muster --help` "
+                 "expected a command, one of train, node, eval, bench, found none; `muster --help` "
                  "tells more");
   expect_refused({"trian"}, "unknown command \"trian\"; did you mean \"train\"?");
-  expect_refused({"serve"}, "unknown command \"serve\"; expected one of train, node, eval");
+  expect_refused({"serve"}, "unknown command \"serve\"; expected one of train, node, eval, bench");
   expect_refused({"--verison"}, "unknown flag --verison; did you mean --version?");
 }
 

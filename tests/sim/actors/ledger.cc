@@ -133,9 +133,19 @@ void Ledger::placed(const Stamp& stamp, bool ready) {
     message.refused = true;
     leave_mailbox(message);
   } else if (message.local && actor.object != nullptr && actor.waiting > actor.capacity) {
-    fault(fmt::format("{} of its node's calls wait for actor {}, whose mailbox holds {}",
-                      actor.waiting, message.target, actor.capacity));
+    const auto waiting = std::ranges::count_if(messages_, [&](const Message& other) {
+      return other.target == message.target && other.call && other.local && !other.begun &&
+             !other.refused && !is_over(other);
+    });
+    if (static_cast<std::size_t>(waiting) <= actor.capacity) return;
+    fault(fmt::format("{} of its node's calls wait for actor {}, whose mailbox holds {}", waiting,
+                      message.target, actor.capacity));
   }
+}
+
+// Past its deadline a call is not handled, whether or not somebody still waited.
+bool Ledger::is_over(const Message& message) const {
+  return message.ended || (message.abandoned && message.deadline <= clock_.now());
 }
 
 void Ledger::leave_mailbox(const Message& message) {
@@ -148,6 +158,8 @@ void Ledger::begun(const Stamp& stamp, Number actor) {
   if (actors_.at(actor).object == nullptr) fault(describe(message) + " is handled by the dead");
   if (message.begun) fault(describe(message) + " is handled twice");
   if (message.refused) fault(describe(message) + " was refused and is handled");
+  if (message.local && message.error == ErrorCode::kTimeout)
+    fault(describe(message) + " is handled after its deadline");
   if (!message.begun && !message.ended) leave_mailbox(message);
   message.begun = true;
   std::uint32_t& last = begun_orders_[{message.sender, message.target}];
@@ -258,8 +270,7 @@ void Ledger::check_quiet() {
   for (const Message& message : messages_) {
     if (!message.call || !message.local || message.begun || message.refused) continue;
     const Actor& actor = actors_.at(message.target);
-    const bool told = message.ended && message.error != ErrorCode::kTimeout;
-    if (actor.object != nullptr && !told && !gone_.contains(actor.node))
+    if (actor.object != nullptr && !is_over(message) && !gone_.contains(actor.node))
       fault(describe(message) + " was lost");
   }
   for (const auto& [number, actor] : actors_) {

@@ -133,6 +133,7 @@ class Ledger {
   std::string describe(const Message& message) const;
   void check_answer(const Message& message, std::uint64_t number,
                     const Result<std::uint64_t>& answer);
+  bool is_over(const Message& message) const;
   void check_timeout(const Message& message);
   void leave_mailbox(const Message& message);
 
