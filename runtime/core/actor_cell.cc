@@ -1,7 +1,5 @@
 #include "runtime/core/actor_cell.h"
 
-#include <algorithm>
-
 #include "runtime/core/cell_extras.h"
 #include "runtime/core/runtime_core.h"
 
@@ -10,23 +8,6 @@ namespace muster::detail {
 namespace {
 
 constexpr int kMessagesPerLook = 8;  // asking the time costs as much as a small handler
-
-/// The thread acts as `place` while it lives.
-class PlaceScope {
- public:
-  explicit PlaceScope(Place* place) : outer_(std::exchange(current_place(), place)) {
-    ++handler_depth();
-  }
-  ~PlaceScope() {
-    current_place() = outer_;
-    --handler_depth();
-  }
-  PlaceScope(const PlaceScope&) = delete;
-  PlaceScope& operator=(const PlaceScope&) = delete;
-
- private:
-  Place* outer_;
-};
 
 thread_local ActorCell* current_cell = nullptr;
 
@@ -39,20 +20,23 @@ class FunctionContinuation final : public Continuation {
   std::function<void()> function_;
 };
 
-class CellScope : private PlaceScope {
+/// The thread acts as the actor while it lives.
+class CellScope : private RunningScope {
  public:
   explicit CellScope(ActorCell* cell)
-      : PlaceScope(cell),
-        outer_cell_(std::exchange(current_cell, cell)),
-        outer_frame_(std::exchange(current_frame(), nullptr)) {}
+      : RunningScope(cell),
+        depth_(handler_depth()),
+        outer_cell_(std::exchange(current_cell, cell)) {
+    ++depth_;
+  }
   ~CellScope() {
+    --depth_;
     current_cell = outer_cell_;
-    current_frame() = outer_frame_;
   }
 
  private:
-  ActorCell* outer_cell_;
-  CoroutineFrame* outer_frame_;
+  int& depth_;
+  ActorCell* const outer_cell_;
 };
 
 }  // namespace
@@ -66,7 +50,7 @@ std::string unlike(std::string_view found, std::string_view wanted) {
 /// Ends the actor in its turn.
 class ActorCell::StopMessage final : public Message {
  public:
-  StopMessage(ActorCell& cell, DownReason reason) : cell_(cell), reason_(reason) {}
+  StopMessage(ActorCell& cell, DownReason reason) : cell_(cell), reason_(reason) { is_stop = 1; }
   HandlerRun invoke(void*, HandlerContext&) override {
     cell_.die(reason_, cell_.cause_for(reason_, {}));
     return {};
@@ -88,7 +72,12 @@ ActorCell::ActorCell(boost::intrusive_ptr<RuntimeCore> core, ActorId id, const A
       name_(options.name),
       capacity_(options.mailbox_capacity ? options.mailbox_capacity
                                          : core_->options().mailbox_capacity),
-      detached_(options.detached) {}
+      detached_(options.detached) {
+  if (options.reentrant || !options.groups.empty()) {
+    extras_ = std::make_unique<CellExtras>();
+    extras_->groups = std::make_unique<HandlerGroups>(type, options, capacity_);
+  }
+}
 
 ActorCell::~ActorCell() = default;
 
@@ -128,92 +117,6 @@ void ActorCell::construct(FunctionRef<void*()> make) {
 void ActorCell::schedule() {
   intrusive_ptr_add_ref(static_cast<ActorRef*>(this));
   core_->executor().post(*this);
-}
-
-void ActorCell::deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
-                             const NodeId* from) {
-  if (!fits(*message, expected, from)) return;
-  bool wake = false;
-  Room room{};
-  std::size_t held = 0;
-  {
-    const std::scoped_lock lock(mutex_);
-    room = room_for(*message, held);
-    if (room == Room::kEnough) {
-      count_accepted(*message);
-      wake = accept(std::move(message));
-    }
-  }
-  if (wake) schedule();
-  if (message) refuse_for(room, *message, held, from);
-}
-
-bool ActorCell::fits(Message& message, const ActorType& expected, const NodeId* from) {
-  if (type_.is(expected)) return true;
-  refuse(message, DeadLetterReason::kRefused,
-         Error{ErrorCode::kInvalid,
-               describe() + " is " + unlike(type_.name, expected.name) +
-                   ": the handle it was called by is of another class",
-               {}},
-         sender(from));
-  return false;
-}
-
-ActorId ActorCell::sender(const NodeId* from) const {
-  return from != nullptr ? ActorId{*from, 0} : core_->sender();
-}
-
-ActorCell::Room ActorCell::room_for(const Message& message, std::size_t& held) const noexcept {
-  if (dead_) return Room::kDead;
-  if (accepted_ - handled_.load(std::memory_order_relaxed) >= capacity_) return Room::kNone;
-  const std::size_t bytes = message.wire_bytes;
-  if (bytes == 0) return Room::kEnough;
-  held = accepted_bytes_ - handled_bytes_.load(std::memory_order_relaxed);
-  const std::size_t allowed = core_->options().mailbox_bytes_max;
-  const bool enough = held == 0 || bytes <= allowed - std::min(held, allowed);
-  return enough ? Room::kEnough : Room::kNoBytes;
-}
-
-void ActorCell::count_accepted(const Message& message) noexcept {
-  ++accepted_;
-  accepted_bytes_ += message.wire_bytes;
-}
-
-bool ActorCell::accept(std::unique_ptr<Message> message) noexcept {
-  inbox_.push(std::move(message));
-  const bool wake = !scheduled_ && open_;
-  scheduled_ |= wake;
-  return wake;
-}
-
-void ActorCell::refuse_for(Room room, Message& message, std::size_t held_bytes,
-                           const NodeId* from) {
-  if (room == Room::kDead) {
-    refuse(message, DeadLetterReason::kActorEnded, down_->cause, sender(from));
-    return;
-  }
-  const std::string with =
-      room == Room::kNone ? std::to_string(capacity_) + " messages"
-                          : std::to_string(held_bytes) + " bytes from other nodes, " +
-                                std::to_string(core_->options().mailbox_bytes_max) + " are allowed";
-  refuse(message, DeadLetterReason::kMailboxFull,
-         Error{ErrorCode::kOverloaded, describe() + ": its mailbox is full (" + with + ")", {}},
-         sender(from));
-}
-
-void ActorCell::refuse(Message& message, DeadLetterReason reason, const Error& cause,
-                       const ActorId& sender) {
-  if (message.one_way()) {
-    core_->dead_letter({reason,
-                        1,
-                        id(),
-                        std::string(type_.name),
-                        std::string(message.method()),
-                        sender,
-                        {},
-                        cause.message});
-  }
-  message.reject(cause);
 }
 
 void ActorCell::send_remote(const OutgoingCall&, FunctionRef<void(Encoder&)>,
@@ -292,7 +195,7 @@ void ActorCell::run() {
 bool ActorCell::go_idle() {
   {
     const std::scoped_lock lock(mutex_);
-    open_ = current_ == nullptr;
+    open_ = groups() ? groups()->open() : current_ == nullptr;
     const bool work = !urgent_inbox_.empty() || (open_ && !inbox_.empty());
     started_ = true;
     if (work) return false;
@@ -305,20 +208,21 @@ bool ActorCell::go_idle() {
 }
 
 bool ActorCell::refill() {
-  const std::scoped_lock lock(mutex_);
-  urgent_.clear();
-  urgent_next_ = 0;
-  urgent_.swap(urgent_inbox_);
-  urgent_waiting_.store(false, std::memory_order_relaxed);
-  if (current_ == nullptr && pending_.empty()) pending_ = std::move(inbox_);
+  {
+    const std::scoped_lock lock(mutex_);
+    urgent_.clear();
+    urgent_next_ = 0;
+    urgent_.swap(urgent_inbox_);
+    urgent_waiting_.store(false, std::memory_order_relaxed);
+    if (current_ == nullptr && pending_.empty()) pending_ = std::move(inbox_);
+  }
+  if (extras_ != nullptr) sort_pending();
   return !urgent_.empty() || has_turn();
 }
 
-bool ActorCell::has_urgent() const noexcept {
-  return extras_ != nullptr && !extras_->urgent.empty();
-}
 bool ActorCell::has_turn() const noexcept {
-  return current_ == nullptr && (!pending_.empty() || has_urgent());
+  if (extras_ != nullptr) return has_turn_among_extras();
+  return current_ == nullptr && !pending_.empty();
 }
 
 bool ActorCell::step() {
@@ -333,11 +237,14 @@ bool ActorCell::step() {
     } catch (...) {
       crash(std::current_exception());
     }
-    current_frame() = nullptr;
-    after_slice();
+    after_slice(std::exchange(current_frame(), nullptr));
     return true;
   }
-  if (has_turn()) handle(has_urgent() ? extras_->urgent.pop() : pending_.pop());
+  if (extras_ != nullptr) {
+    take_turn();
+  } else if (has_turn()) {
+    handle(pending_.pop());
+  }
   return true;
 }
 
@@ -360,8 +267,7 @@ void ActorCell::handle(std::unique_ptr<Message> message) {
     HandlerRun run = message->invoke(object_, *this);
     if (run.suspended()) {
       current_frame() = nullptr;
-      running_ = std::move(run);
-      current_ = std::move(message);
+      suspend(std::move(message), std::move(run));
     } else if (const auto failure = run.failure()) {
       std::rethrow_exception(failure);
     } else if (extras_ != nullptr) {
@@ -373,16 +279,33 @@ void ActorCell::handle(std::unique_ptr<Message> message) {
   }
 }
 
-void ActorCell::after_slice() {
-  if (current_ == nullptr || running_.suspended()) return;
-  const auto failure = running_.failure();
-  if (failure) {
-    crash(failure);
-    return;
+void ActorCell::suspend(std::unique_ptr<Message> message, HandlerRun run) {
+  if (groups() != nullptr) {
+    groups()->suspend(std::move(message), std::move(run));
+  } else {
+    running_ = std::move(run);
+    current_ = std::move(message);
   }
-  running_ = HandlerRun();
-  if (extras_ != nullptr) handled(*current_);
-  current_.reset();
+}
+
+void ActorCell::after_slice(const CoroutineFrame* frame) {
+  if (groups() != nullptr) {
+    auto ended = groups()->take_ended(frame);
+    if (ended.message) coroutine_ended(std::move(ended.message), std::move(ended.run));
+  } else if (current_ != nullptr && !running_.suspended()) {
+    coroutine_ended(std::move(current_), std::exchange(running_, HandlerRun()));
+  }
+}
+
+void ActorCell::coroutine_ended(std::unique_ptr<Message> message, HandlerRun run) {
+  const auto failure = run.failure();
+  run = HandlerRun();  // before the message that it refers to
+  if (failure) {
+    current_ = std::move(message);  // its caller hears the cause of death
+    crash(failure);
+  } else if (extras_ != nullptr) {
+    handled(*message);
+  }
 }
 
 void ActorCell::crash(std::exception_ptr failure) {
@@ -435,6 +358,8 @@ void ActorCell::die(DownReason reason, Error cause) {
     late = std::move(inbox_);
     unheard.swap(urgent_inbox_);
   }
+  MessageList begun;
+  if (groups() != nullptr) begun = groups()->destroy_runs();
   running_ = HandlerRun();
   if (void* object = std::exchange(object_, nullptr)) {
     const CellScope scope(this);
@@ -443,10 +368,11 @@ void ActorCell::die(DownReason reason, Error cause) {
   core_->forget(*this);
   request_stops();
   if (const auto message = std::move(current_)) message->reject(down_->cause);
-  while (has_urgent()) reject(*extras_->urgent.pop());
+  while (const auto message = begun.pop()) message->reject(down_->cause);
+  MessageList waiting = take_waiting();
+  waiting.append(std::move(late));
+  while (const auto message = waiting.pop()) reject(*message);
   unheard.clear();
-  while (const auto message = pending_.pop()) reject(*message);
-  while (const auto message = late.pop()) reject(*message);
   for (const auto& hear : monitors) hear(*down_);
   core_->cell_ended();
 }

@@ -29,6 +29,7 @@ class RuntimeCore;
 std::string unlike(std::string_view found, std::string_view wanted);
 
 struct CellExtras;
+class HandlerGroups;
 
 class ActorCell : public ActorRef, public Place, private Runnable, private HandlerContext {
  public:
@@ -104,11 +105,15 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   bool push_urgent(boost::intrusive_ptr<Continuation> continuation);  // the same
   void refuse_for(Room room, Message& message, std::size_t held_bytes, const NodeId* from);
   ActorId sender(const NodeId* from) const;
+  /// False when the actor has no such group, and refuses the message.
+  bool join_group(Message& message, std::uint32_t name, const NodeId* from);
   /// Ends the message's call in `cause`; of a one-way message it makes a dead letter.
   void refuse(Message& message, DeadLetterReason reason, const Error& cause, const ActorId& sender);
   CellExtras& extras();              // made now, by the run, if there are none
-  bool has_urgent() const noexcept;  // messages
+  HandlerGroups* groups() const noexcept;
+  const Message* suspended() const noexcept;  // the oldest of a suspended handler, or null
   bool has_turn() const noexcept;    // a message may be handled now
+  bool has_turn_among_extras() const noexcept;
   bool abandon_waiting(const CallKey& key);
   void request_stops();                  // of all handlers, now and from now on
   void handled(const Message& message);  // its handler has ended
@@ -116,7 +121,12 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   bool refill();   // takes what came in; false when nothing did
   bool go_idle();  // false when something came in meanwhile
   void handle(std::unique_ptr<Message> message);
-  void after_slice();  // looks at a coroutine handler that may have ended
+  void suspend(std::unique_ptr<Message> message, HandlerRun run);
+  void after_slice(const CoroutineFrame* frame);  // looks at the handler that was resumed
+  void coroutine_ended(std::unique_ptr<Message> message, HandlerRun run);
+  void take_turn();     // handles what is next, with extras_
+  void sort_pending();  // the same: into the groups, if there are any
+  MessageList take_waiting();
   void crash(std::exception_ptr failure);
   void die(DownReason reason, Error cause);
   void reject(Message& message);  // of a dead actor
@@ -135,7 +145,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   MessageList pending_;
   std::vector<boost::intrusive_ptr<Continuation>> urgent_;
   std::size_t urgent_next_ = 0;
-  std::unique_ptr<Message> current_;  // its coroutine handler is suspended
+  std::unique_ptr<Message> current_;  // its coroutine handler is suspended; unused with groups()
   HandlerRun running_;
   Message* handling_ = nullptr;         // by a plain handler that runs now, while one does
   std::unique_ptr<CellExtras> extras_;  // what few actors need; made under mutex_

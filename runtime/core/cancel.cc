@@ -76,8 +76,12 @@ class ActorCell::Abandoned final : public Continuation {
   void run() override {
     // Of a call from this node the message knows by itself.
     if (key_.id != 0 && cell_.abandon_waiting(key_)) return;
-    if (!cancelled_ || cell_.current_ == nullptr || cell_.current_->key() != key_) return;
-    cell_.running_.frame()->cancel();
+    if (!cancelled_) return;
+    if (HandlerGroups* groups = cell_.groups()) {
+      if (CoroutineFrame* frame = groups->suspended(key_)) frame->cancel();
+    } else if (cell_.current_ != nullptr && cell_.current_->key() == key_) {
+      cell_.running_.frame()->cancel();
+    }
   }
 
  private:
@@ -109,7 +113,8 @@ bool ActorCell::abandon_waiting(const CallKey& key) {
     const std::scoped_lock lock(mutex_);
     pending_.append(std::move(inbox_));
   }
-  auto message = pending_.take(key);
+  if (extras_ != nullptr) sort_pending();
+  auto message = groups() != nullptr ? groups()->take(key) : pending_.take(key);
   if (!message && extras_ != nullptr) message = extras_->urgent.take(key);
   if (!message) return false;
   count_handled(*message);

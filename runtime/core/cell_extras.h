@@ -6,7 +6,8 @@
 #include <list>
 #include <stop_token>
 
-#include "runtime/core/message_list.h"
+#include "runtime/core/actor_cell.h"
+#include "runtime/core/handler_groups.h"
 
 namespace muster::detail {
 
@@ -18,6 +19,9 @@ struct CellExtras {
     std::stop_source source;
   };
 
+  // Constant after construction; what it points to is owned by the run of the cell:
+  std::unique_ptr<HandlerGroups> groups;  // null: one handler at a time
+
   // Owned by the run of the cell:
   MessageList urgent;      // they go before the cell's other messages
   bool stoppable = false;  // `stops` may not be empty
@@ -25,5 +29,9 @@ struct CellExtras {
   // Guarded by the cell's mutex:
   std::list<Stop> stops;
 };
+
+inline HandlerGroups* ActorCell::groups() const noexcept {
+  return extras_ != nullptr ? extras_->groups.get() : nullptr;
+}
 
 }  // namespace muster::detail

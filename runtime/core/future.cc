@@ -7,13 +7,12 @@
 
 namespace muster::detail {
 
-Place*& current_place() noexcept {
-  thread_local Place* place = nullptr;
-  return place;
+Running& running() noexcept {
+  thread_local Running running;
+  return running;
 }
 CoroutineFrame*& current_frame() noexcept {
-  thread_local CoroutineFrame* frame = nullptr;
-  return frame;
+  return running().frame;
 }
 
 FutureStateBase::Node* FutureStateBase::closed() noexcept {

@@ -36,7 +36,7 @@ std::optional<ActorInfo> ActorCell::inspect() const {
     info.mailbox_depth = accepted_ - info.processed;
     info.mailbox_bytes = accepted_bytes_ - handled_bytes_.load(std::memory_order_relaxed);
     // Nobody runs the cell, nor can anybody begin to while this lock is held.
-    if (info.state == ActorState::kSuspended) method = current_->method();
+    if (info.state == ActorState::kSuspended) method = suspended()->method();
   }
   info.method = method;
   info.handles = handle_count();
@@ -45,7 +45,7 @@ std::optional<ActorInfo> ActorCell::inspect() const {
 
 ActorState ActorCell::state() const noexcept {
   if (!started_) return ActorState::kStarting;
-  if (!scheduled_) return open_ ? ActorState::kIdle : ActorState::kSuspended;
+  if (!scheduled_) return suspended() ? ActorState::kSuspended : ActorState::kIdle;
   return on_thread_.load(std::memory_order_relaxed) ? ActorState::kRunning : ActorState::kReady;
 }
 

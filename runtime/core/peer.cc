@@ -142,6 +142,7 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
   header.method = call.method;
   header.timeout = call.timeout == kForever ? Duration::zero() : call.timeout;
   header.urgent = call.delivery.urgent;
+  header.group = call.delivery.group;
   if (pending) header.call_id = add_pending(pending);
   Result<void> sent;
   ExportScope exported;

@@ -125,7 +125,7 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     return refuse(DeadLetterReason::kRefused, error);
   }
   (*call)->wire_bytes = message.bytes().size();
-  if (const Delivery as{.urgent = header.urgent}; as.plain()) {
+  if (const Delivery as{.urgent = header.urgent, .group = header.group}; as.plain()) {
     cell->deliver_from(std::move(*call), cell->type(), &from_);
   } else {
     cell->deliver_as_from(as, std::move(*call), cell->type(), &from_);

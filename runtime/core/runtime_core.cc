@@ -23,11 +23,8 @@ class PlacedWork final : public Runnable {
       : place_(std::move(place)), work_(std::move(work)) {}
   void run() override {
     const std::unique_ptr<PlacedWork> self(this);
-    Place* outer = std::exchange(current_place(), place_.get());
-    CoroutineFrame* outer_frame = std::exchange(current_frame(), nullptr);
+    const RunningScope scope(place_.get());
     work_->run();
-    current_place() = outer;
-    current_frame() = outer_frame;
   }
 
  private:

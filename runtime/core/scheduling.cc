@@ -5,21 +5,6 @@
 
 namespace muster::detail {
 
-/// Brings an urgent message past those that wait. When the actor ends first, it is rejected.
-class ActorCell::UrgentMessage final : public Continuation {
- public:
-  explicit UrgentMessage(ActorCell& cell) : cell_(cell) {}
-  ~UrgentMessage() override {
-    if (message) cell_.reject(*message);
-  }
-  void run() override { cell_.extras().urgent.push(std::move(message)); }
-
-  std::unique_ptr<Message> message;
-
- private:
-  ActorCell& cell_;
-};
-
 CellExtras& ActorCell::extras() {
   if (!extras_) {
     auto made = std::make_unique<CellExtras>();
@@ -29,24 +14,35 @@ CellExtras& ActorCell::extras() {
   return *extras_;
 }
 
-void ActorCell::deliver_as_from(const Delivery&, std::unique_ptr<Message> message,
-                                const ActorType& expected, const NodeId* from) {
-  if (!fits(*message, expected, from)) return;
-  const auto urgent = boost::intrusive_ptr(new UrgentMessage(*this));
-  bool wake = false;
-  Room room{};
-  std::size_t held = 0;
-  {
-    const std::scoped_lock lock(mutex_);
-    room = room_for(*message, held);
-    if (room == Room::kEnough) {
-      count_accepted(*message);
-      urgent->message = std::move(message);
-      wake = push_urgent(urgent);
-    }
+const Message* ActorCell::suspended() const noexcept {
+  return groups() != nullptr ? groups()->oldest_suspended() : current_.get();
+}
+
+bool ActorCell::has_turn_among_extras() const noexcept {
+  if (groups() != nullptr) return groups()->ready();
+  return current_ == nullptr && !(pending_.empty() && extras_->urgent.empty());
+}
+
+void ActorCell::sort_pending() {
+  if (groups() == nullptr) return;
+  while (auto message = pending_.pop()) groups()->add(std::move(message));
+}
+
+void ActorCell::take_turn() {
+  if (groups() != nullptr) {
+    if (auto message = groups()->next()) handle(std::move(message));
+    groups()->done();
+  } else if (has_turn()) {
+    handle(extras_->urgent.empty() ? pending_.pop() : extras_->urgent.pop());
   }
-  if (wake) schedule();
-  if (message) refuse_for(room, *message, held, from);
+}
+
+MessageList ActorCell::take_waiting() {
+  MessageList waiting;
+  if (extras_ != nullptr) waiting = std::move(extras_->urgent);
+  if (groups() != nullptr) waiting.append(groups()->take_all());
+  waiting.append(std::move(pending_));
+  return waiting;
 }
 
 }  // namespace muster::detail

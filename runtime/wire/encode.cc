@@ -99,8 +99,9 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
   OutgoingMessage message;
   SegmentWriter writer(message);
   const std::array<std::uint64_t, kCallSize.data> fields{
-      header.call_id,     header.actor, header.method, micros_up(header.timeout),
-      header.incarnation, header.urgent};
+      header.call_id,     header.actor,
+      header.method,      micros_up(header.timeout),
+      header.incarnation, std::uint64_t{header.group} << 32 | (header.urgent ? 1U : 0U)};
   // What is zero at the end need not travel.
   StructSize size = kCallSize;
   while (size.data > 0 && fields[size.data - 1] == 0) --size.data;

@@ -43,6 +43,7 @@ struct CallHeader {
   Duration timeout{0};            // 0: no limit; rounded up to microseconds
   std::uint64_t incarnation = 0;  // 0: any
   bool urgent = false;
+  std::uint32_t group = 0;  // 0: the method's
   friend bool operator==(const CallHeader&, const CallHeader&) = default;
 };
 

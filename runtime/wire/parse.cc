@@ -112,7 +112,8 @@ CallHeader call_header(const IncomingMessage& message) noexcept {
   const StructView& in = message.content();
   return {in.field<std::uint64_t>(0),  in.field<std::uint64_t>(8),
           in.field<std::uint64_t>(16), from_micros(in.field<std::uint64_t>(24)),
-          in.field<std::uint64_t>(32), (in.field<std::uint8_t>(40) & 1) != 0};
+          in.field<std::uint64_t>(32), (in.field<std::uint8_t>(40) & 1) != 0,
+          in.field<std::uint32_t>(44)};
 }
 
 Result<ReplyHeader> parse_reply(const IncomingMessage& message) {

@@ -96,6 +96,7 @@ struct Call {
   arguments @4 :List(Value);
   incarnation @5 :UInt64;   # of the actor; 0: any
   urgent @6 :Bool;          # goes before those that wait and are not
+  group @7 :UInt32;         # of the actor's concurrency groups the one to count it in; 0: the method's
 }
 
 struct Reply {

@@ -6,7 +6,8 @@
 ///
 /// A method may take values, const references, std::span<const number> and std::string_view; its
 /// result is a value, or a Task of one when the method waits. All have a Codec (<muster/codec.h>).
-/// One message is handled at a time; while a Task handler is suspended the next message waits.
+/// One message is handled at a time; while a Task handler is suspended the next message waits,
+/// unless the actor was spawned with other wishes (SpawnOptions::reentrant, groups).
 ///
 /// Threads: an actor's methods never run at the same time, and what one did is visible to the next,
 /// whichever threads they ran on.

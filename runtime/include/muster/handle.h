@@ -5,6 +5,7 @@
 /// handle to a non-detached actor exists, the actor lives (docs/contract.md, clauses 4.x). A handle
 /// may outlive its Runtime: calls then fail with kUnavailable.
 
+#include <muster/concurrency.h>
 #include <muster/detail/method.h>
 #include <muster/future.h>
 
@@ -21,6 +22,9 @@ struct CallOptions {
   /// For control messages: overtakes those that wait for the actor and are not urgent, on the way
   /// to it too. Urgent ones keep their order. A handler under way is not interrupted.
   bool urgent = false;
+  /// Of the actor's concurrency groups (SpawnOptions::groups), the one to count the handler in;
+  /// empty: its method's. kInvalid when the actor has no such group.
+  GroupName group = {};
 };
 
 template <class A>
@@ -98,7 +102,9 @@ class Handle {
   const detail::HandleRef& ref() const noexcept { return ref_; }
 
  private:
-  detail::Delivery delivery() const noexcept { return {.urgent = options_.urgent}; }
+  detail::Delivery delivery() const noexcept {
+    return {.urgent = options_.urgent, .group = options_.group.hash()};
+  }
   void deliver(detail::ActorRef& ref, std::unique_ptr<detail::Message> message) const {
     if (const auto as = delivery(); as.plain()) {
       ref.deliver(std::move(message), detail::actor_type<A>());

@@ -2,12 +2,14 @@
 /// What a Runtime and an actor are made with. Plain values with defaults: name what differs, as in
 /// `Runtime rt({.threads = 2, .listen = "127.0.0.1:0"})`.
 
+#include <muster/concurrency.h>
 #include <muster/executor.h>
 #include <muster/transport.h>
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace muster {
 
@@ -58,6 +60,11 @@ struct SpawnOptions {
   bool detached = false;
   /// 0: RuntimeOptions::mailbox_capacity.
   std::size_t mailbox_capacity = 0;
+  /// While a coroutine handler is suspended the next message is handled. At most mailbox_capacity
+  /// handlers are under way then.
+  bool reentrant = false;
+  /// How many handlers may be under way at a time, by method; see <muster/concurrency.h>.
+  std::vector<ConcurrencyGroup> groups = {};
 };
 
 }  // namespace muster

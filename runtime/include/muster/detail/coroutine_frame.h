@@ -6,6 +6,8 @@
 
 #include <muster/detail/spin_lock.h>
 
+#include <cstdint>
+
 namespace muster::detail {
 
 class CoroutineFrame;
@@ -29,6 +31,8 @@ class CoroutineFrame {
   virtual void cancel() = 0;
   /// What the handler handles; null for a task.
   virtual Message* message() const noexcept { return nullptr; }
+
+  std::uint64_t number = 0;  // owned by the actor that runs it
 };
 
 /// What the thread is running: the frame of the handler or task, if that is a coroutine.

@@ -63,8 +63,30 @@ class Domain : public Shared<Domain> {
   virtual DeadlineQueue& deadlines() = 0;
 };
 
+/// What a thread is running: the place of the handler or task, and its frame if it is a coroutine.
+struct Running {
+  Place* place = nullptr;
+  CoroutineFrame* frame = nullptr;
+};
+Running& running() noexcept;
 /// The place of the handler or task that this thread is running, or null.
-Place*& current_place() noexcept;
+inline Place*& current_place() noexcept {
+  return running().place;
+}
+
+/// This thread runs what belongs to `place`, or to no runtime, while it lives.
+class RunningScope {
+ public:
+  explicit RunningScope(Place* place) noexcept
+      : running_(running()), outer_(std::exchange(running_, {place, nullptr})) {}
+  ~RunningScope() { running_ = outer_; }
+  RunningScope(const RunningScope&) = delete;
+  RunningScope& operator=(const RunningScope&) = delete;
+
+ private:
+  Running& running_;
+  const Running outer_;
+};
 
 /// Somebody who waits for a future. ready() runs once, on the completing thread (or on the
 /// subscribing one when the future was complete), and must be short.

@@ -45,19 +45,24 @@ class Message : public Pooled {
   /// Nobody waits for it: when it is rejected it is a dead letter.
   virtual bool one_way() const noexcept = 0;
   virtual std::string_view method() const noexcept = 0;
+  /// The method's place in its class.
+  virtual std::size_t method_index() const noexcept { return 0; }
   virtual CallKey key() const noexcept { return {}; }
   /// Its caller, which is here, does not wait any more. Invoking it then does nothing.
   virtual bool given_up() const noexcept { return false; }
 
-  Message* next = nullptr;     // owned by the mailbox
-  std::size_t wire_bytes = 0;  // of the frame it came in and may keep; 0: from this node
+  Message* next = nullptr;            // owned by the mailbox
+  std::uint64_t wire_bytes : 48 = 0;  // of the frame it came in and may keep; 0: from this node
+  std::uint64_t group : 8 = 0;  // its number among the actor's concurrency groups; 0: its method's
+  std::uint64_t is_stop : 1 = 0;  // ends the actor when all before it have ended
 };
 
 /// What a call or send asks for beside its method; see CallOptions.
 struct Delivery {
   bool urgent = false;
+  std::uint32_t group = 0;  // GroupName::hash; 0: its method's
   /// As every message is delivered that asks for nothing.
-  bool plain() const noexcept { return !urgent; }
+  bool plain() const noexcept { return !urgent && group == 0; }
 };
 
 /// A call or send on its way to another node, its arguments apart.

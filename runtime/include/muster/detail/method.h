@@ -61,6 +61,7 @@ class CallMessage final : public Message {
   }
   bool one_way() const noexcept override { return local_ == nullptr && remote_ == nullptr; }
   std::string_view method() const noexcept override { return Method::kName; }
+  std::size_t method_index() const noexcept override { return Method::kIndex; }
   CallKey key() const noexcept override {
     if (local_) return {local_.get(), 0};
     return remote_ ? remote_->key() : CallKey{};

@@ -59,13 +59,17 @@ TEST(LayoutTest, WordByWordIsWhatCapnProtoWritesInOneSegment) {
 TEST(LayoutTest, CallsWithAndWithoutChoicesAreTheSchemas) {
   std::size_t size = 0;
   // From the one with the fewest fields, which is the shortest.
-  for (const auto& [call_id, timeout, urgent] :
-       {std::tuple(0u, 0s, false), std::tuple(1u, 2s, false), std::tuple(1u, 2s, true)}) {
-    const auto bytes =
-        encode_call(
-            {.call_id = call_id, .actor = 2, .method = 3, .timeout = timeout, .urgent = urgent}, 1,
-            nullptr, [](Encoder& e) { encode_value(e, 42); })
-            .to_bytes();
+  for (const auto& [call_id, timeout, urgent, group] :
+       {std::tuple(0u, 0s, false, 0u), std::tuple(1u, 2s, false, 0u),
+        std::tuple(1u, 2s, true, 7u)}) {
+    const auto bytes = encode_call({.call_id = call_id,
+                                    .actor = 2,
+                                    .method = 3,
+                                    .timeout = timeout,
+                                    .urgent = urgent,
+                                    .group = group},
+                                   1, nullptr, [](Encoder& e) { encode_value(e, 42); })
+                           .to_bytes();
     EXPECT_GT(bytes.size(), std::exchange(size, bytes.size()));
     EXPECT_EQ(laid_out_anew(bytes, 1 << 16), bytes);
     auto flat = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
@@ -74,6 +78,7 @@ TEST(LayoutTest, CallsWithAndWithoutChoicesAreTheSchemas) {
     const auto call = reader.getRoot<protocol::Frame>().getCall();
     EXPECT_EQ(call.getUrgent(), urgent);
     EXPECT_EQ(call.getCallId(), call_id);
+    EXPECT_EQ(call.getGroup(), group);
     EXPECT_EQ(call.getMethod(), 3u);
     EXPECT_EQ(call.getTimeoutMicros(), static_cast<std::uint64_t>(timeout.count()) * 1'000'000);
     EXPECT_EQ(call.getArguments()[0].getInteger(), 42);

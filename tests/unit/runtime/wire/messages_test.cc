@@ -102,7 +102,7 @@ TEST(MessagesTest, CallHeaderRoundTripsWithMicrosecondsRoundedUp) {
 }
 
 TEST(MessagesTest, UrgentCallIsOfTheControlLaneAndOfItsActorsFlow) {
-  const CallHeader header{.call_id = 1, .actor = 2, .method = 3, .urgent = true};
+  const CallHeader header{.call_id = 1, .actor = 2, .method = 3, .urgent = true, .group = 5};
   const auto message = encode_call(header, 1, nullptr, [](Encoder& e) { e.text("now"); });
   EXPECT_EQ(message.flow(), 2u);
   EXPECT_EQ(message.lane(), Lane::kControl);
