@@ -2,6 +2,7 @@
 
 #include "runtime/core/cell_extras.h"
 #include "runtime/core/runtime_core.h"
+#include "runtime/core/waiting_room.h"
 
 namespace muster::detail {
 
@@ -136,7 +137,7 @@ void ActorCell::resume(boost::intrusive_ptr<Continuation> continuation) {
 
 bool ActorCell::push_urgent(boost::intrusive_ptr<Continuation> continuation) {
   urgent_inbox_.push_back(std::move(continuation));
-  urgent_waiting_.store(true, std::memory_order_relaxed);
+  attention_.store(true, std::memory_order_relaxed);
   return !std::exchange(scheduled_, true);
 }
 
@@ -152,10 +153,10 @@ void ActorCell::end(DownReason reason, bool kill) {
   {
     const std::scoped_lock lock(mutex_);
     if (dead_ || std::exchange(ending_, true)) return;
-    count_accepted(*stop);
-    wake = accept(std::move(stop));
+    if (!crowded_) wake = let_in(std::move(stop), nullptr);
   }
   if (wake) schedule();
+  if (stop) stop_after_waiting(std::move(stop));
 }
 
 void ActorCell::last_handle_gone() {
@@ -196,7 +197,8 @@ bool ActorCell::go_idle() {
   {
     const std::scoped_lock lock(mutex_);
     open_ = groups() ? groups()->open() : current_ == nullptr;
-    const bool work = !urgent_inbox_.empty() || (open_ && !inbox_.empty());
+    const bool work =
+        !urgent_inbox_.empty() || (open_ && !inbox_.empty()) || (crowded_ && first_has_room());
     started_ = true;
     if (work) return false;
     scheduled_ = false;
@@ -208,14 +210,17 @@ bool ActorCell::go_idle() {
 }
 
 bool ActorCell::refill() {
+  bool crowded = false;
   {
     const std::scoped_lock lock(mutex_);
     urgent_.clear();
     urgent_next_ = 0;
     urgent_.swap(urgent_inbox_);
-    urgent_waiting_.store(false, std::memory_order_relaxed);
+    crowded = crowded_;
+    attention_.store(crowded, std::memory_order_relaxed);
     if (current_ == nullptr && pending_.empty()) pending_ = std::move(inbox_);
   }
+  if (crowded) admit_waiting();
   if (extras_ != nullptr) sort_pending();
   return !urgent_.empty() || has_turn();
 }
@@ -226,7 +231,7 @@ bool ActorCell::has_turn() const noexcept {
 }
 
 bool ActorCell::step() {
-  const bool look = !has_turn() || urgent_waiting_.load(std::memory_order_relaxed);
+  const bool look = !has_turn() || attention_.load(std::memory_order_relaxed);
   if (urgent_next_ == urgent_.size() && look && !refill()) return false;
   if (urgent_next_ < urgent_.size()) {
     const auto continuation = std::move(urgent_[urgent_next_++]);
@@ -349,6 +354,7 @@ void ActorCell::die(DownReason reason, Error cause) {
   std::vector<std::function<void(const Down&)>> monitors;
   MessageList late;
   std::vector<boost::intrusive_ptr<Continuation>> unheard;
+  WaitingRoom in_room;
   {
     const std::scoped_lock lock(mutex_);
     if (dead_) return;
@@ -357,6 +363,7 @@ void ActorCell::die(DownReason reason, Error cause) {
     monitors.swap(monitors_);
     late = std::move(inbox_);
     unheard.swap(urgent_inbox_);
+    if (std::exchange(crowded_, false)) in_room.swap(*room_);
   }
   MessageList begun;
   if (groups() != nullptr) begun = groups()->destroy_runs();
@@ -373,6 +380,9 @@ void ActorCell::die(DownReason reason, Error cause) {
   waiting.append(std::move(late));
   while (const auto message = waiting.pop()) reject(*message);
   unheard.clear();
+  while (const auto one = in_room.pop()) {
+    turn_away(*one, {DeadLetterReason::kActorEnded, down_->cause});
+  }
   for (const auto& hear : monitors) hear(*down_);
   core_->cell_ended();
 }
@@ -380,7 +390,7 @@ void ActorCell::die(DownReason reason, Error cause) {
 void ActorCell::reject(Message& message) {
   // Who sent what has waited is not known any more, but whether it was this node.
   const ActorId sender{message.wire_bytes == 0 ? id().node : NodeId{}, 0};
-  refuse(message, DeadLetterReason::kActorEnded, down_->cause, sender);
+  refuse(message, {DeadLetterReason::kActorEnded, down_->cause}, sender, message.one_way());
 }
 
 void ActorCell::one_way_failed(std::string_view method, const Error& error) {

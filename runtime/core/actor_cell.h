@@ -24,6 +24,8 @@
 namespace muster::detail {
 
 class RuntimeCore;
+class WaitingMessage;
+class WaitingRoom;
 
 /// "a Counter, not a Ledger", also where two classes share a name.
 std::string unlike(std::string_view found, std::string_view wanted);
@@ -58,14 +60,16 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
     ActorCell::deliver_from(std::move(message), expected, nullptr);
   }
   void deliver_as(const Delivery& delivery, std::unique_ptr<Message> message,
-                  const ActorType& expected) override {
-    deliver_as_from(delivery, std::move(message), expected, nullptr);
+                  const ActorType& expected, Taken taken) override {
+    deliver_as_from(delivery, std::move(message), expected, nullptr, std::move(taken));
   }
   /// The same of a message that came from the node `from`; null: from this one.
   virtual void deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
                             const NodeId* from);
   virtual void deliver_as_from(const Delivery& delivery, std::unique_ptr<Message> message,
-                               const ActorType& expected, const NodeId* from);
+                               const ActorType& expected, const NodeId* from, Taken taken);
+  /// The deadline of a message that waits for room has passed.
+  void give_up(WaitingMessage& waiting);
   void send_remote(const OutgoingCall&, FunctionRef<void(Encoder&)>,
                    boost::intrusive_ptr<PendingReply>) override;
   void stop(bool kill) override { end(kill ? DownReason::kKilled : DownReason::kStopped, kill); }
@@ -95,26 +99,44 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
 
   ActorState state() const noexcept;  // requires mutex_
   bool step();                        // false: nothing to do
-  /// False when the message is for an actor of another class, and refuses it.
-  bool fits(Message& message, const ActorType& expected, const NodeId* from);
+  /// Why a message is not let in, as its sender hears it.
+  struct Refusal {
+    DeadLetterReason reason;
+    Error cause;
+  };
   /// Requires: mutex_. Sets `held` to the bytes from other nodes that wait, where they matter.
   Room room_for(const Message& message, std::size_t& held) const noexcept;
+  std::size_t held_bytes() const noexcept;  // requires mutex_
+  /// `bytes` more are within the bound beside the `held` that wait.
+  bool fits(std::size_t bytes, std::size_t held) const noexcept;
   void count_accepted(const Message& message) noexcept;  // requires mutex_
   /// Requires: mutex_. True when the cell must be scheduled.
   bool accept(std::unique_ptr<Message> message) noexcept;
   bool push_urgent(boost::intrusive_ptr<Continuation> continuation);  // the same
-  void refuse_for(Room room, Message& message, std::size_t held_bytes, const NodeId* from);
+  /// The same, and counts it. `urgent` comes from make_urgent(), or is null.
+  bool let_in(std::unique_ptr<Message> message, boost::intrusive_ptr<Continuation> urgent);
+  boost::intrusive_ptr<Continuation> make_urgent();
+  bool first_has_room() const noexcept;  // requires mutex_ and crowded_
+  // waiting_room.cc; these require that mutex_ is not held:
+  void wait_for_room(boost::intrusive_ptr<WaitingMessage> waiting, Duration patience);
+  void admit_waiting();
+  void stop_after_waiting(std::unique_ptr<Message> stop);
+  void turn_away(WaitingMessage& waiting, const Refusal& refusal);
+  Refusal refusal(Room room, std::size_t held_bytes, std::size_t waiting = 0) const;
+  Refusal other_class(const ActorType& expected) const;
   ActorId sender(const NodeId* from) const;
-  /// False when the actor has no such group, and refuses the message.
-  bool join_group(Message& message, std::uint32_t name, const NodeId* from);
-  /// Ends the message's call in `cause`; of a one-way message it makes a dead letter.
-  void refuse(Message& message, DeadLetterReason reason, const Error& cause, const ActorId& sender);
-  CellExtras& extras();              // made now, by the run, if there are none
+  /// Why it cannot join that group of the actor, which then is its; nothing: it has joined.
+  std::optional<Refusal> join_group(Message& message, std::uint32_t name);
+  /// Ends the message's call in the refusal's cause.
+  void refuse(Message& message, const Refusal& refusal, const ActorId& sender, bool dead_letter);
+  CellExtras& extras();  // made now, by the run, if there are none
   HandlerGroups* groups() const noexcept;
   const Message* suspended() const noexcept;  // the oldest of a suspended handler, or null
-  bool has_turn() const noexcept;    // a message may be handled now
+  bool has_turn() const noexcept;             // a message may be handled now
   bool has_turn_among_extras() const noexcept;
   bool abandon_waiting(const CallKey& key);
+  bool abandon_in_room(const CallKey& key);
+  static Error not_awaited();
   void request_stops();                  // of all handlers, now and from now on
   void handled(const Message& message);  // its handler has ended
   void count_handled(const Message& message) noexcept;
@@ -152,7 +174,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
 
   std::atomic<std::size_t> handled_{0};        // messages begun; written by the run
   std::atomic<std::size_t> handled_bytes_{0};  // of those from other nodes; written by the run
-  std::atomic<bool> urgent_waiting_{false};    // urgent_inbox_ is not empty
+  std::atomic<bool> attention_{false};         // urgent_inbox_ is not empty, or crowded_
   std::atomic<bool> on_thread_{false};         // run() is under way; written by the run
 
   mutable SpinLock mutex_;
@@ -163,12 +185,14 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   std::vector<boost::intrusive_ptr<Continuation>> urgent_inbox_;
   bool scheduled_ = true;  // until the constructor has run
   bool started_ = false;   // it has
+  bool crowded_ = false;   // messages wait in room_
   bool open_ = true;       // false: a suspended handler keeps messages waiting
   bool ending_ = false;    // a stop is in the mailbox
   bool stopping_ = false;  // stop tokens are asked to stop from the start
   bool dead_ = false;
   std::unique_ptr<Down> down_;  // set with dead_
   std::vector<std::function<void(const Down&)>> monitors_;
+  std::unique_ptr<WaitingRoom> room_;  // since a message first had to wait
 };
 
 }  // namespace muster::detail

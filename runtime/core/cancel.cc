@@ -75,7 +75,7 @@ class ActorCell::Abandoned final : public Continuation {
   const CallKey& key() const noexcept { return key_; }
   void run() override {
     // Of a call from this node the message knows by itself.
-    if (key_.id != 0 && cell_.abandon_waiting(key_)) return;
+    if (key_.id != 0 ? cell_.abandon_waiting(key_) : cell_.abandon_in_room(key_)) return;
     if (!cancelled_) return;
     if (HandlerGroups* groups = cell_.groups()) {
       if (CoroutineFrame* frame = groups->suspended(key_)) frame->cancel();
@@ -108,6 +108,10 @@ void ActorCell::abandon(const CallKey& key, bool cancelled) {
   stop.request_stop();
 }
 
+Error ActorCell::not_awaited() {
+  return Error{ErrorCode::kCancelled, "the caller does not wait any more", {}};
+}
+
 bool ActorCell::abandon_waiting(const CallKey& key) {
   {
     const std::scoped_lock lock(mutex_);
@@ -116,9 +120,9 @@ bool ActorCell::abandon_waiting(const CallKey& key) {
   if (extras_ != nullptr) sort_pending();
   auto message = groups() != nullptr ? groups()->take(key) : pending_.take(key);
   if (!message && extras_ != nullptr) message = extras_->urgent.take(key);
-  if (!message) return false;
+  if (!message) return abandon_in_room(key);
   count_handled(*message);
-  message->reject(Error{ErrorCode::kCancelled, "the caller does not wait any more", {}});
+  message->reject(not_awaited());
   return true;
 }
 

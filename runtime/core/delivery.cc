@@ -30,31 +30,32 @@ class ActorCell::UrgentMessage final : public Continuation {
 
 void ActorCell::deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
                              const NodeId* from) {
-  if (!fits(*message, expected, from)) return;
-  bool wake = false;
   Room room{};
   std::size_t held = 0;
-  {
-    const std::scoped_lock lock(mutex_);
-    room = room_for(*message, held);
-    if (room == Room::kEnough) {
-      count_accepted(*message);
-      wake = accept(std::move(message));
+  const bool same_class = type_.is(expected);
+  if (same_class) {
+    bool wake = false;
+    {
+      const std::scoped_lock lock(mutex_);
+      room = room_for(*message, held);
+      if (room == Room::kEnough) {
+        count_accepted(*message);
+        wake = accept(std::move(message));
+      }
     }
+    if (wake) schedule();
+    if (!message) return;
   }
-  if (wake) schedule();
-  if (message) refuse_for(room, *message, held, from);
+  refuse(*message, same_class ? refusal(room, held) : other_class(expected), sender(from),
+         message->one_way());
 }
 
-bool ActorCell::fits(Message& message, const ActorType& expected, const NodeId* from) {
-  if (type_.is(expected)) return true;
-  refuse(message, DeadLetterReason::kRefused,
-         Error{ErrorCode::kInvalid,
-               describe() + " is " + unlike(type_.name, expected.name) +
-                   ": the handle it was called by is of another class",
-               {}},
-         sender(from));
-  return false;
+ActorCell::Refusal ActorCell::other_class(const ActorType& expected) const {
+  return {DeadLetterReason::kRefused,
+          Error{ErrorCode::kInvalid,
+                describe() + " is " + unlike(type_.name, expected.name) +
+                    ": the handle it was called by is of another class",
+                {}}};
 }
 
 ActorId ActorCell::sender(const NodeId* from) const {
@@ -63,13 +64,20 @@ ActorId ActorCell::sender(const NodeId* from) const {
 
 ActorCell::Room ActorCell::room_for(const Message& message, std::size_t& held) const noexcept {
   if (dead_) return Room::kDead;
-  if (accepted_ - handled_.load(std::memory_order_relaxed) >= capacity_) return Room::kNone;
-  const std::size_t bytes = message.wire_bytes;
-  if (bytes == 0) return Room::kEnough;
-  held = accepted_bytes_ - handled_bytes_.load(std::memory_order_relaxed);
+  const bool many = accepted_ - handled_.load(std::memory_order_relaxed) >= capacity_;
+  if (many || crowded_) return Room::kNone;
+  if (message.wire_bytes == 0) return Room::kEnough;
+  held = held_bytes();
+  return fits(message.wire_bytes, held) ? Room::kEnough : Room::kNoBytes;
+}
+
+std::size_t ActorCell::held_bytes() const noexcept {
+  return accepted_bytes_ - handled_bytes_.load(std::memory_order_relaxed);
+}
+
+bool ActorCell::fits(std::size_t bytes, std::size_t held) const noexcept {
   const std::size_t allowed = core_->options().mailbox_bytes_max;
-  const bool enough = held == 0 || bytes <= allowed - std::min(held, allowed);
-  return enough ? Room::kEnough : Room::kNoBytes;
+  return bytes == 0 || held == 0 || bytes <= allowed - std::min(held, allowed);
 }
 
 void ActorCell::count_accepted(const Message& message) noexcept {
@@ -84,76 +92,59 @@ bool ActorCell::accept(std::unique_ptr<Message> message) noexcept {
   return wake;
 }
 
-void ActorCell::refuse_for(Room room, Message& message, std::size_t held_bytes,
-                           const NodeId* from) {
-  if (room == Room::kDead) {
-    refuse(message, DeadLetterReason::kActorEnded, down_->cause, sender(from));
-    return;
-  }
-  const std::string with =
-      room == Room::kNone ? std::to_string(capacity_) + " messages"
-                          : std::to_string(held_bytes) + " bytes from other nodes, " +
-                                std::to_string(core_->options().mailbox_bytes_max) + " are allowed";
-  refuse(message, DeadLetterReason::kMailboxFull,
-         Error{ErrorCode::kOverloaded, describe() + ": its mailbox is full (" + with + ")", {}},
-         sender(from));
+ActorCell::Refusal ActorCell::refusal(Room room, std::size_t held_bytes,
+                                      std::size_t waiting) const {
+  if (room == Room::kDead) return {DeadLetterReason::kActorEnded, down_->cause};
+  std::string with = room == Room::kNone
+                         ? std::to_string(capacity_) + " messages"
+                         : std::to_string(held_bytes) + " bytes from other nodes, " +
+                               std::to_string(core_->options().mailbox_bytes_max) + " are allowed";
+  if (waiting > 0) with += ", and " + std::to_string(waiting) + " wait for room";
+  return {DeadLetterReason::kMailboxFull,
+          Error{ErrorCode::kOverloaded, describe() + ": its mailbox is full (" + with + ")", {}}};
 }
 
-void ActorCell::refuse(Message& message, DeadLetterReason reason, const Error& cause,
-                       const ActorId& sender) {
-  if (message.one_way()) {
-    core_->dead_letter({reason,
+void ActorCell::refuse(Message& message, const Refusal& refusal, const ActorId& sender,
+                       bool dead_letter) {
+  if (dead_letter) {
+    core_->dead_letter({refusal.reason,
                         1,
                         id(),
                         std::string(type_.name),
                         std::string(message.method()),
                         sender,
                         {},
-                        cause.message});
+                        refusal.cause.message});
   }
-  message.reject(cause);
+  message.reject(refusal.cause);
 }
 
-bool ActorCell::join_group(Message& message, std::uint32_t name, const NodeId* from) {
+boost::intrusive_ptr<Continuation> ActorCell::make_urgent() {
+  return boost::intrusive_ptr<Continuation>(new UrgentMessage(*this));
+}
+
+bool ActorCell::let_in(std::unique_ptr<Message> message,
+                       boost::intrusive_ptr<Continuation> urgent) {
+  count_accepted(*message);
+  if (!urgent) return accept(std::move(message));
+  static_cast<UrgentMessage&>(*urgent).message = std::move(message);
+  return push_urgent(std::move(urgent));
+}
+
+std::optional<ActorCell::Refusal> ActorCell::join_group(Message& message, std::uint32_t name) {
   const HandlerGroups* groups = nullptr;  // constant, where there are any
   {
     const std::scoped_lock lock(mutex_);
     groups = this->groups();
   }
-  const std::uint8_t number = groups != nullptr ? groups->number_of(name) : 0;
-  if (number != 0) {
-    message.group = number;
-    return true;
-  }
-  refuse(message, DeadLetterReason::kRefused,
-         Error{ErrorCode::kInvalid,
-               describe() + " has no concurrency group of the name that the call gives; it has " +
-                   (groups != nullptr ? groups->names() : "none"),
-               {}},
-         sender(from));
-  return false;
-}
-
-void ActorCell::deliver_as_from(const Delivery& delivery, std::unique_ptr<Message> message,
-                                const ActorType& expected, const NodeId* from) {
-  if (!fits(*message, expected, from)) return;
-  if (delivery.group != 0 && !join_group(*message, delivery.group, from)) return;
-  if (!delivery.urgent) return ActorCell::deliver_from(std::move(message), expected, from);
-  const auto urgent = boost::intrusive_ptr(new UrgentMessage(*this));
-  bool wake = false;
-  Room room{};
-  std::size_t held = 0;
-  {
-    const std::scoped_lock lock(mutex_);
-    room = room_for(*message, held);
-    if (room == Room::kEnough) {
-      count_accepted(*message);
-      urgent->message = std::move(message);
-      wake = push_urgent(urgent);
-    }
-  }
-  if (wake) schedule();
-  if (message) refuse_for(room, *message, held, from);
+  message.group = groups != nullptr ? groups->number_of(name) : 0;
+  if (message.group != 0) return std::nullopt;
+  return Refusal{
+      DeadLetterReason::kRefused,
+      Error{ErrorCode::kInvalid,
+            describe() + " has no concurrency group of the name that the call gives; it has " +
+                (groups != nullptr ? groups->names() : "none"),
+            {}}};
 }
 
 }  // namespace muster::detail

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/core/runtime_core.h"
+#include "runtime/core/waiting_room.h"
 
 namespace muster {
 
@@ -34,7 +35,8 @@ std::optional<ActorInfo> ActorCell::inspect() const {
     info.ending = ending_;
     info.processed = handled_.load(std::memory_order_relaxed);
     info.mailbox_depth = accepted_ - info.processed;
-    info.mailbox_bytes = accepted_bytes_ - handled_bytes_.load(std::memory_order_relaxed);
+    info.mailbox_bytes = held_bytes();
+    if (crowded_) info.waiting = room_->size();
     // Nobody runs the cell, nor can anybody begin to while this lock is held.
     if (info.state == ActorState::kSuspended) method = suspended()->method();
   }

@@ -21,13 +21,17 @@ class InterceptedCell final : public ActorCell {
     if (message) ActorCell::deliver_from(std::move(message), expected, from);
   }
   void deliver_as(const Delivery& delivery, std::unique_ptr<Message> message,
-                  const ActorType& expected) override {
-    deliver_as_from(delivery, std::move(message), expected, nullptr);
+                  const ActorType& expected, Taken taken) override {
+    deliver_as_from(delivery, std::move(message), expected, nullptr, std::move(taken));
   }
   void deliver_as_from(const Delivery& delivery, std::unique_ptr<Message> message,
-                       const ActorType& expected, const NodeId* from) override {
+                       const ActorType& expected, const NodeId* from, Taken taken) override {
     intercept(delivery, message, expected);
-    if (message) ActorCell::deliver_as_from(delivery, std::move(message), expected, from);
+    if (message) {
+      ActorCell::deliver_as_from(delivery, std::move(message), expected, from, std::move(taken));
+    } else if (taken) {
+      taken->complete(Result<void>());  // taken by the Interceptor, as far as its sender hears
+    }
   }
 
  private:

@@ -143,6 +143,8 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
   header.timeout = call.timeout == kForever ? Duration::zero() : call.timeout;
   header.urgent = call.delivery.urgent;
   header.group = call.delivery.group;
+  header.when_full = call.delivery.when_full;
+  header.offer = call.delivery.offer;
   if (pending) header.call_id = add_pending(pending);
   Result<void> sent;
   ExportScope exported;
@@ -167,11 +169,10 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
   }
   error.message =
       std::string(call.method_name) + " was not sent to " + address() + ": " + error.message;
-  if (!pending) {
-    not_sent(actor, call.method_name, error);
-  } else if (const auto taken = take_pending(header.call_id)) {
-    taken->on_error(std::move(error));
-  }
+  const bool dropped = header.when_full == WhenFull::kDrop && error.code == ErrorCode::kOverloaded;
+  if (!pending || dropped) not_sent(actor, call.method_name, error);
+  if (!pending) return;
+  if (const auto taken = take_pending(header.call_id)) taken->on_error(std::move(error));
 }
 
 void Peer::not_sent(std::uint64_t actor, std::string_view method, const Error& error) {

@@ -38,6 +38,7 @@ class Peer final : public net::SessionEvents,
   bool ready() const;
   std::string address() const { return session_->peer_address(); }
   net::SessionStats stats() const { return session_->stats(); }
+  std::size_t bytes_waiting() const { return session_->outstanding_bytes(); }
   void close(Error cause) { session_->close(std::move(cause)); }
   /// Closes a connection that was not needed, and does not report its end.
   void retire(Error cause) {
@@ -94,7 +95,7 @@ class Peer final : public net::SessionEvents,
                                                   const FutureStateBase* only = nullptr);
   void send(wire::OutgoingMessage&& message);
   void release_export(std::uint64_t actor, std::uint64_t count);
-  /// A one-way message was not sent.
+  /// A message was not sent, and is a dead letter.
   void not_sent(std::uint64_t actor, std::string_view method, const Error& error);
   Result<void> dispatch(const wire::IncomingMessage& message);
   Result<void> on_call(const wire::IncomingMessage& message);
@@ -148,8 +149,8 @@ class RemoteActor final : public ActorRef {
   std::string describe() const override;
   Duration default_timeout() const override { return core_->options().call_timeout; }
   void deliver(std::unique_ptr<Message> message, const ActorType& expected) override;
-  void deliver_as(const Delivery&, std::unique_ptr<Message> message,
-                  const ActorType& expected) override {
+  void deliver_as(const Delivery&, std::unique_ptr<Message> message, const ActorType& expected,
+                  Taken) override {
     deliver(std::move(message), expected);
   }
   void send_remote(const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,

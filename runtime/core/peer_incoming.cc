@@ -30,6 +30,24 @@ class ConnectionReply final : public RemoteReply {
   const std::uint64_t call_id_;
 };
 
+/// Answers an offer when it is known what became of it.
+class OfferReply final : public Waiter {
+ public:
+  OfferReply(FutureState<void>& taken, std::unique_ptr<RemoteReply> reply)
+      : taken_(taken), reply_(std::move(reply)) {}
+  void ready() override {
+    if (const auto outcome = taken_.take(); !outcome) {
+      reply_->error(outcome.error());
+    } else {
+      reply_->result([](Encoder& encoder) { encoder.none(); });
+    }
+  }
+
+ private:
+  FutureState<void>& taken_;  // which owns this
+  const std::unique_ptr<RemoteReply> reply_;
+};
+
 Error unavailable(std::string text) {
   return Error{ErrorCode::kUnavailable, std::move(text), {}};
 }
@@ -117,7 +135,8 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
                         {}});
   }
   Decoder arguments = wire::arguments(message, &imports);
-  auto call = method->decode(arguments, reply);
+  std::unique_ptr<RemoteReply> none;  // the result of an offered message is not wanted
+  auto call = method->decode(arguments, header.offer ? none : reply);
   if (!call) {
     Error error = call.error();
     error.message =
@@ -125,11 +144,22 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     return refuse(DeadLetterReason::kRefused, error);
   }
   (*call)->wire_bytes = message.bytes().size();
-  if (const Delivery as{.urgent = header.urgent, .group = header.group}; as.plain()) {
+  if (header.plain()) [[likely]] {
     cell->deliver_from(std::move(*call), cell->type(), &from_);
-  } else {
-    cell->deliver_as_from(as, std::move(*call), cell->type(), &from_);
+    return {};
   }
+  Taken taken;
+  if (header.offer && reply) {
+    taken = new FutureState<void>(core_);
+    taken->subscribe(boost::intrusive_ptr<Waiter>(new OfferReply(*taken, std::move(reply))));
+  }
+  const bool patient = header.timeout == Duration::zero();
+  const Delivery as{.urgent = header.urgent,
+                    .group = header.group,
+                    .when_full = header.when_full,
+                    .offer = header.offer,
+                    .patience = patient ? kForever : header.timeout};
+  cell->deliver_as_from(as, std::move(*call), cell->type(), &from_, std::move(taken));
   return {};
 }
 

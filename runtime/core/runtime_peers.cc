@@ -122,7 +122,7 @@ std::vector<PeerInfo> RuntimeCore::peers() const {
   std::vector<PeerInfo> list;
   const std::scoped_lock lock(mutex_);
   for (const auto& peer : peers_) {
-    if (peer->ready()) list.push_back(PeerInfo{peer->node(), peer->address()});
+    if (peer->ready()) list.push_back({peer->node(), peer->address(), peer->bytes_waiting()});
   }
   return list;
 }

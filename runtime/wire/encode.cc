@@ -98,10 +98,12 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
                             EncodeValues values) {
   OutgoingMessage message;
   SegmentWriter writer(message);
+  const std::uint64_t terms = std::uint64_t{header.urgent} | std::uint64_t{header.offer} << 1 |
+                              static_cast<std::uint64_t>(header.when_full) << 8 |
+                              std::uint64_t{header.group} << 32;
   const std::array<std::uint64_t, kCallSize.data> fields{
-      header.call_id,     header.actor,
-      header.method,      micros_up(header.timeout),
-      header.incarnation, std::uint64_t{header.group} << 32 | (header.urgent ? 1U : 0U)};
+      header.call_id,     header.actor, header.method, micros_up(header.timeout),
+      header.incarnation, terms};
   // What is zero at the end need not travel.
   StructSize size = kCallSize;
   while (size.data > 0 && fields[size.data - 1] == 0) --size.data;

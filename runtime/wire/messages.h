@@ -7,6 +7,7 @@
 
 #include <muster/codec.h>
 #include <muster/detail/function_ref.h>
+#include <muster/when_full.h>
 
 #include <string>
 
@@ -44,6 +45,12 @@ struct CallHeader {
   std::uint64_t incarnation = 0;  // 0: any
   bool urgent = false;
   std::uint32_t group = 0;  // 0: the method's
+  WhenFull when_full = WhenFull::kFail;
+  bool offer = false;  // the reply is wanted when the message is in the mailbox
+  /// Nothing is said beyond what the first version of the protocol says.
+  bool plain() const noexcept {
+    return !urgent && group == 0 && when_full == WhenFull::kFail && !offer;
+  }
   friend bool operator==(const CallHeader&, const CallHeader&) = default;
 };
 

@@ -52,6 +52,11 @@ ErrorCode known_code(std::uint16_t code) {
   return known ? static_cast<ErrorCode>(code) : ErrorCode::kInternal;
 }
 
+WhenFull known_choice(int choice) {
+  const bool known = choice <= static_cast<int>(WhenFull::kDrop);
+  return known ? static_cast<WhenFull>(choice) : WhenFull::kFail;
+}
+
 Error read(protocol::Error::Reader in) {
   return Error{known_code(in.getCode()), string(in.getMessage()), string(in.getType())};
 }
@@ -110,10 +115,16 @@ Result<CallHeader> parse_call(const IncomingMessage& message) {
 
 CallHeader call_header(const IncomingMessage& message) noexcept {
   const StructView& in = message.content();
-  return {in.field<std::uint64_t>(0),  in.field<std::uint64_t>(8),
-          in.field<std::uint64_t>(16), from_micros(in.field<std::uint64_t>(24)),
-          in.field<std::uint64_t>(32), (in.field<std::uint8_t>(40) & 1) != 0,
-          in.field<std::uint32_t>(44)};
+  const auto terms = in.field<std::uint16_t>(40);
+  return {in.field<std::uint64_t>(0),
+          in.field<std::uint64_t>(8),
+          in.field<std::uint64_t>(16),
+          from_micros(in.field<std::uint64_t>(24)),
+          in.field<std::uint64_t>(32),
+          (terms & 1) != 0,
+          in.field<std::uint32_t>(44),
+          known_choice(terms >> 8),
+          (terms & 2) != 0};
 }
 
 Result<ReplyHeader> parse_reply(const IncomingMessage& message) {

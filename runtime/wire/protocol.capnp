@@ -97,6 +97,8 @@ struct Call {
   incarnation @5 :UInt64;   # of the actor; 0: any
   urgent @6 :Bool;          # goes before those that wait and are not
   group @7 :UInt32;         # of the actor's concurrency groups the one to count it in; 0: the method's
+  whenFull @8 :UInt8;       # 0: reject it, 1: let it wait for room, 2: drop it
+  offer @9 :Bool;           # reply when it is in the mailbox; its result is not wanted
 }
 
 struct Reply {

@@ -25,6 +25,7 @@ PUBLIC_LAYER = {
     "capnp": "wire",
     "codec": "wire",
     "detail/codec_basic": "wire",
+    "when_full": "wire",
     "detail/codec_containers": "wire",
     "detail/codec_struct": "wire",
     "eigen": "wire",

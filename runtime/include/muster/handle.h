@@ -5,27 +5,12 @@
 /// handle to a non-detached actor exists, the actor lives (docs/contract.md, clauses 4.x). A handle
 /// may outlive its Runtime: calls then fail with kUnavailable.
 
-#include <muster/concurrency.h>
+#include <muster/call_options.h>
 #include <muster/detail/method.h>
+#include <muster/detail/pending_limit.h>
 #include <muster/future.h>
 
-#include <optional>
-
 namespace muster {
-
-/// Choices for the calls and sends made through one handle; see Handle::with.
-struct CallOptions {
-  /// The call ends in kTimeout when its result has not come by then. A handler that has begun goes
-  /// on; one that has not does not begin, once its node has heard of it.
-  /// Unset: RuntimeOptions::call_timeout. kForever: no deadline.
-  std::optional<Duration> timeout = {};
-  /// For control messages: overtakes those that wait for the actor and are not urgent, on the way
-  /// to it too. Urgent ones keep their order. A handler under way is not interrupted.
-  bool urgent = false;
-  /// Of the actor's concurrency groups (SpawnOptions::groups), the one to count the handler in;
-  /// empty: its method's. kInvalid when the actor has no such group.
-  GroupName group = {};
-};
 
 template <class A>
 class Handle {
@@ -35,7 +20,9 @@ class Handle {
   /// An empty handle: only valid(), assignment and comparison are allowed.
   Handle() = default;
   explicit Handle(detail::HandleRef ref, CallOptions options = {})
-      : ref_(std::move(ref)), options_(options) {}
+      : ref_(std::move(ref)), options_(options) {
+    if (options_.max_pending > 0) limit_ = new detail::PendingLimit(options_.max_pending);
+  }
 
   bool valid() const noexcept { return ref_.get() != nullptr; }
   ActorId id() const { return checked().id(); }
@@ -43,9 +30,10 @@ class Handle {
   bool is_local() const { return checked().is_local(); }
 
   /// Calls the method; the Future ends in its result, what it threw (kFailed), kTimeout at the
-  /// deadline, kOverloaded when the mailbox or connection is full (the handler does not run), or
-  /// kUnavailable when the actor or its node is gone. Messages from one thread or actor through any
-  /// of its handles to one actor are handled in the order they were sent. Never blocks.
+  /// deadline, kOverloaded when the mailbox or connection is full (the handler does not run; see
+  /// CallOptions::when_full), or kUnavailable when the actor or its node is gone. Messages from one
+  /// thread or actor through any of its handles to one actor are handled in the order they were
+  /// sent. Never blocks.
   template <auto M, class... Args>
   Future<detail::ResultOf<M>> call(Args&&... args) const {
     using Method = detail::MethodOf<A, M>;
@@ -54,12 +42,14 @@ class Handle {
       auto& ref = checked();
       auto state = boost::intrusive_ptr(new detail::CallState<R>(ref));
       const Duration timeout = options_.timeout.value_or(ref.default_timeout());
+      if (limit_ && !limit_->enter(*state, Method::kName)) return Future<R>(std::move(state));
       state->arm_deadline(timeout, Method::kName);
       if (ref.is_local()) {
-        deliver(ref,
+        deliver(ref, timeout,
                 std::make_unique<detail::CallMessage<A, M>>(state, std::forward<Args>(args)...));
       } else {
-        send_remote<M>(ref, timeout, boost::intrusive_ptr(new detail::RemoteCall<R>(state)),
+        send_remote<M>(ref, timeout, delivery(),
+                       boost::intrusive_ptr(new detail::RemoteCall<R>(state)),
                        std::forward<Args>(args)...);
       }
       return Future<R>(std::move(state));
@@ -75,14 +65,47 @@ class Handle {
   void send(Args&&... args) const {
     if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
       auto& ref = checked();
+      const bool waits = options_.when_full == WhenFull::kWait;
+      const Duration patience = waits ? options_.timeout.value_or(ref.default_timeout()) : kForever;
       if (ref.is_local()) {
-        deliver(ref,
+        deliver(ref, patience,
                 std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
       } else {
-        send_remote<M>(ref, kForever, nullptr, std::forward<Args>(args)...);
+        send_remote<M>(ref, patience, delivery(), nullptr, std::forward<Args>(args)...);
       }
     } else {
       detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
+    }
+  }
+
+  /// A send whose Future ends when the message is in the mailbox, or in why it is not; then it is
+  /// no dead letter, since its sender knows. How a sender keeps pace with a slow actor:
+  ///     co_await h.with({.when_full = WhenFull::kWait}).offer<&A::take>(item);
+  /// and, outside handlers and tasks, `offer<&A::take>(item).get()`. Never blocks by itself.
+  template <auto M, class... Args>
+  Future<void> offer(Args&&... args) const {
+    using Method = detail::MethodOf<A, M>;
+    if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+      auto& ref = checked();
+      auto taken = boost::intrusive_ptr(new detail::CallState<void>(ref));
+      const Duration timeout = options_.timeout.value_or(ref.default_timeout());
+      if (limit_ && !limit_->enter(*taken, Method::kName)) return Future<void>(std::move(taken));
+      auto as = delivery();
+      as.offer = true;
+      if (ref.is_local()) {
+        as.patience = timeout;
+        ref.deliver_as(
+            as, std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...),
+            detail::actor_type<A>(), taken);
+      } else {
+        taken->arm_deadline(timeout, Method::kName);
+        send_remote<M>(ref, timeout, as, boost::intrusive_ptr(new detail::RemoteCall<void>(taken)),
+                       std::forward<Args>(args)...);
+      }
+      return Future<void>(std::move(taken));
+    } else {
+      detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
+      return {};
     }
   }
 
@@ -103,23 +126,26 @@ class Handle {
 
  private:
   detail::Delivery delivery() const noexcept {
-    return {.urgent = options_.urgent, .group = options_.group.hash()};
+    return {
+        .urgent = options_.urgent, .group = options_.group.hash(), .when_full = options_.when_full};
   }
-  void deliver(detail::ActorRef& ref, std::unique_ptr<detail::Message> message) const {
-    if (const auto as = delivery(); as.plain()) {
+  void deliver(detail::ActorRef& ref, Duration patience,
+               std::unique_ptr<detail::Message> message) const {
+    if (auto as = delivery(); as.plain()) {
       ref.deliver(std::move(message), detail::actor_type<A>());
     } else {
+      as.patience = patience;
       ref.deliver_as(as, std::move(message), detail::actor_type<A>());
     }
   }
   template <auto M, class... Args>
-  void send_remote(detail::ActorRef& ref, Duration timeout,
-                   boost::intrusive_ptr<detail::PendingReply> pending, Args&&... args) const {
+  static void send_remote(detail::ActorRef& ref, Duration timeout, const detail::Delivery& as,
+                          boost::intrusive_ptr<detail::PendingReply> pending, Args&&... args) {
     using Method = detail::MethodOf<A, M>;
     using Signature = typename Method::Signature;
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       ref.send_remote(
-          {Method::kHash, Method::kName, timeout, delivery(), Signature::kArity},
+          {Method::kHash, Method::kName, timeout, as, Signature::kArity},
           [&](Encoder& encoder) {
             (encode_value(encoder,
                           detail::as_stored<std::tuple_element_t<I, typename Signature::Arguments>>(
@@ -137,6 +163,7 @@ class Handle {
 
   detail::HandleRef ref_;
   CallOptions options_;
+  boost::intrusive_ptr<detail::PendingLimit> limit_;  // shared with the copies; null: none
 };
 
 }  // namespace muster

@@ -102,6 +102,7 @@ struct ActorInfo {
   std::size_t handles = 0;        ///< in this process, of which one for each node that has any
   std::size_t mailbox_depth = 0;  ///< messages that have not begun
   std::size_t mailbox_bytes = 0;  ///< of those among them that came from other nodes
+  std::size_t waiting = 0;        ///< messages that wait for room (WhenFull::kWait)
   std::uint64_t processed = 0;    ///< messages that have begun
   /// Of the handler under way; empty when there is none, or when it is not known: of a running
   /// handler it is known only where RuntimeOptions say that runs are watched.

@@ -52,7 +52,8 @@ struct RuntimeStats {
 /// A node this one is connected with.
 struct PeerInfo {
   NodeId node;
-  std::string address;  ///< "host:port" as this side sees it
+  std::string address;            ///< "host:port" as this side sees it
+  std::size_t bytes_waiting = 0;  ///< of messages to it that are not written yet
 };
 
 class Runtime {

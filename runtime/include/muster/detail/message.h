@@ -1,8 +1,8 @@
 #pragma once
 /// Messages and actor references as handles see them. Not for users.
 
+#include <muster/detail/delivery.h>
 #include <muster/detail/function_ref.h>
-#include <muster/detail/future_state.h>
 #include <muster/detail/handler_run.h>
 #include <muster/detail/pool.h>
 #include <muster/ids.h>
@@ -55,23 +55,6 @@ class Message : public Pooled {
   std::uint64_t wire_bytes : 48 = 0;  // of the frame it came in and may keep; 0: from this node
   std::uint64_t group : 8 = 0;  // its number among the actor's concurrency groups; 0: its method's
   std::uint64_t is_stop : 1 = 0;  // ends the actor when all before it have ended
-};
-
-/// What a call or send asks for beside its method; see CallOptions.
-struct Delivery {
-  bool urgent = false;
-  std::uint32_t group = 0;  // GroupName::hash; 0: its method's
-  /// As every message is delivered that asks for nothing.
-  bool plain() const noexcept { return !urgent && group == 0; }
-};
-
-/// A call or send on its way to another node, its arguments apart.
-struct OutgoingCall {
-  std::uint64_t method = 0;
-  std::string_view method_name = {};
-  Duration timeout = kForever;
-  Delivery delivery = {};
-  std::size_t argument_count = 0;
 };
 
 /// The callee's end of a call from another node.
@@ -138,9 +121,9 @@ class ActorRef : public Shared<ActorRef> {
   /// mailbox, or rejects it: with kInvalid when the actor is of another class (its reference came
   /// from a node that took it for one), kOverloaded, or the cause of death.
   virtual void deliver(std::unique_ptr<Message> message, const ActorType& expected) = 0;
-  /// As deliver, for a message that asks for something.
+  /// As deliver, for a message that asks for something. `taken` is set for an offer.
   virtual void deliver_as(const Delivery& delivery, std::unique_ptr<Message> message,
-                          const ActorType& expected) = 0;
+                          const ActorType& expected, Taken taken = {}) = 0;
   /// Requires: !is_local(). `pending` null: one way.
   virtual void send_remote(const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
                            boost::intrusive_ptr<PendingReply> pending) = 0;

@@ -112,6 +112,23 @@ TEST(MessagesTest, UrgentCallIsOfTheControlLaneAndOfItsActorsFlow) {
   EXPECT_EQ(decode_value<std::string>(decoder), "now");
 }
 
+TEST(MessagesTest, ChoiceOfTheSenderRoundTripsAndCostsNothingWhenItIsTheDefault) {
+  CallHeader header{.call_id = 1, .actor = 2, .method = 3};
+  const std::size_t plain = encode_call(header, 0, nullptr, [](Encoder&) {}).size();
+  for (const WhenFull choice : {WhenFull::kFail, WhenFull::kWait, WhenFull::kDrop}) {
+    for (const bool offer : {false, true}) {
+      header.when_full = choice;
+      header.offer = offer;
+      const auto message = encode_call(header, 0, nullptr, [](Encoder&) {});
+      EXPECT_EQ(*parse_call(receive(message)), header);
+      EXPECT_EQ(message.size() > plain, choice != WhenFull::kFail || offer);
+    }
+  }
+  header.when_full = static_cast<WhenFull>(9);  // of a newer protocol
+  const auto message = encode_call(header, 0, nullptr, [](Encoder&) {});
+  EXPECT_EQ(parse_call(receive(message))->when_full, WhenFull::kFail);
+}
+
 TEST(MessagesTest, RepliesRoundTrip) {
   const auto ok = receive(encode_result(5, nullptr, [](Encoder& e) { e.text("yes"); }));
   EXPECT_EQ(*parse_reply(ok), (ReplyHeader{5, false, {}}));

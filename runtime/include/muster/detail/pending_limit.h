@@ -1,0 +1,22 @@
+#pragma once
+/// How many calls may be under way through one handle and its copies. Not for users.
+
+#include <muster/detail/future_state.h>
+
+namespace muster::detail {
+
+/// Threads: all members from any thread.
+class PendingLimit : public Shared<PendingLimit> {
+ public:
+  explicit PendingLimit(std::uint32_t max) noexcept : max_(max) {}
+  /// True: one more is under way until `state` is complete. False: there is no room for it, and
+  /// `state` has been ended in kOverloaded.
+  bool enter(FutureStateBase& state, std::string_view what);
+
+ private:
+  class Leaving;
+  const std::uint32_t max_;
+  std::atomic<std::uint32_t> under_way_{0};
+};
+
+}  // namespace muster::detail
