@@ -15,13 +15,14 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 from bans import check_bans, check_comments, check_files, check_places  # noqa: E402
+from clauses import check_clauses  # noqa: E402
 from doors import check_doors  # noqa: E402
 from layers import check_includes, check_links  # noqa: E402
 from ratchet import check_sizes, tighten  # noqa: E402
 from tree import Tree  # noqa: E402
 
 CHECKS = (check_includes, check_links, check_doors, check_bans, check_comments, check_places,
-          check_files, check_sizes)
+          check_files, check_clauses, check_sizes)
 
 
 def run(root):

@@ -274,6 +274,25 @@ class PlacesTest(TidyTest):
         self.keeps("docs/a.md", "Debian's packages.\n")
 
 
+class ClausesTest(TidyTest):
+    CONTRACT = "# Contract\n1. no clause\n## 4. Lifetime\n1. It ends.\n   12. wrapped\n2. It lives.\n"
+    TEST = "tests/unit/runtime/a_test.cc"
+
+    def test_every_clause_is_quoted(self):
+        files = {self.TEST: "// contract 4.1\n"}
+        found = self.breaks("clauses", "docs/contract.md", self.CONTRACT, 6, files=files)
+        self.assertEqual("clause 4.2, which no test quotes", found.found)
+        files = {"runtime/core/a.cc": "// contract 4.2\n", **files}  # no test
+        self.breaks("clauses", "docs/contract.md", self.CONTRACT, 6, files=files)
+        self.keeps("docs/contract.md", self.CONTRACT, files={self.TEST: "// contract 4.1, 4.2\n"})
+
+    def test_every_quotation_has_its_clause(self):
+        files = {"docs/contract.md": self.CONTRACT}
+        self.breaks("clauses", self.TEST, "// contract 4.1, 4.2, 4.12\n", files=files)
+        self.breaks("clauses", self.TEST, "// contract 4.1, 4.2\n// contract 5.1\n", 2, files=files)
+        self.keeps(self.TEST, "// contract 4.1\n// contract 1.2 \n")  # no contract, no rule
+
+
 class FilesTest(TidyTest):
     def test_file_names(self):
         self.breaks("file-name", "runtime/core/MailBox.cc", "")

@@ -229,7 +229,7 @@ TEST_P(CancelTest, CallPastItsDeadlineIsNotHandledButAHandlerThatHasBegunGoesOn)
   EXPECT_THAT(script.seen, ElementsAre("woke", "2"));
 }
 
-// contract 4.2, 7.5
+// contract 4.2, 8.5
 TEST_P(CancelTest, HandlesInAResultThatComesTooLateAreLetGo) {
   auto patient = spawn_patient();
   auto down = caller.monitor(patient);
