@@ -267,6 +267,10 @@ void ActorCell::handle(std::unique_ptr<Message> message) {
     reject(*message);
     return;
   }
+  begin(std::move(message));
+}
+
+void ActorCell::begin(std::unique_ptr<Message> message) {
   try {
     handling_ = message.get();
     HandlerRun run = message->invoke(object_, *this);
@@ -296,21 +300,29 @@ void ActorCell::suspend(std::unique_ptr<Message> message, HandlerRun run) {
 void ActorCell::after_slice(const CoroutineFrame* frame) {
   if (groups() != nullptr) {
     auto ended = groups()->take_ended(frame);
-    if (ended.message) coroutine_ended(std::move(ended.message), std::move(ended.run));
+    if (!ended.message) return;
+    auto call = coroutine_ended(std::move(ended.message), std::move(ended.run));
+    if (!call) return;
+    groups()->again(ended.group);
+    begin(std::move(call));
+    groups()->done();
   } else if (current_ != nullptr && !running_.suspended()) {
-    coroutine_ended(std::move(current_), std::exchange(running_, HandlerRun()));
+    auto call = coroutine_ended(std::move(current_), std::exchange(running_, HandlerRun()));
+    if (call) begin(std::move(call));
   }
 }
 
-void ActorCell::coroutine_ended(std::unique_ptr<Message> message, HandlerRun run) {
+std::unique_ptr<Message> ActorCell::coroutine_ended(std::unique_ptr<Message> message,
+                                                    HandlerRun run) {
   const auto failure = run.failure();
   run = HandlerRun();  // before the message that it refers to
   if (failure) {
     current_ = std::move(message);  // its caller hears the cause of death
     crash(failure);
-  } else if (extras_ != nullptr) {
-    handled(*message);
+    return nullptr;
   }
+  if (extras_ != nullptr) handled(*message);
+  return message->take_call();
 }
 
 void ActorCell::crash(std::exception_ptr failure) {
@@ -374,9 +386,16 @@ void ActorCell::die(DownReason reason, Error cause) {
   }
   core_->forget(*this);
   request_stops();
-  if (const auto message = std::move(current_)) message->reject(down_->cause);
-  while (const auto message = begun.pop()) message->reject(down_->cause);
-  MessageList waiting = take_waiting();
+  if (current_) begun.push(std::move(current_));
+  MessageList waiting;
+  while (auto message = begun.pop()) {
+    if (message->begun()) {
+      message->reject(down_->cause);
+    } else {
+      waiting.push(std::move(message));
+    }
+  }
+  waiting.append(take_waiting());
   waiting.append(std::move(late));
   while (const auto message = waiting.pop()) reject(*message);
   unheard.clear();

@@ -143,9 +143,10 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   bool refill();   // takes what came in; false when nothing did
   bool go_idle();  // false when something came in meanwhile
   void handle(std::unique_ptr<Message> message);
+  void begin(std::unique_ptr<Message> message);
   void suspend(std::unique_ptr<Message> message, HandlerRun run);
   void after_slice(const CoroutineFrame* frame);  // looks at the handler that was resumed
-  void coroutine_ended(std::unique_ptr<Message> message, HandlerRun run);
+  std::unique_ptr<Message> coroutine_ended(std::unique_ptr<Message> message, HandlerRun run);
   void take_turn();     // handles what is next, with extras_
   void sort_pending();  // the same: into the groups, if there are any
   MessageList take_waiting();

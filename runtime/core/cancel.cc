@@ -76,15 +76,24 @@ class ActorCell::Abandoned final : public Continuation {
   void run() override {
     // Of a call from this node the message knows by itself.
     if (key_.id != 0 ? cell_.abandon_waiting(key_) : cell_.abandon_in_room(key_)) return;
-    if (!cancelled_) return;
-    if (HandlerGroups* groups = cell_.groups()) {
-      if (CoroutineFrame* frame = groups->suspended(key_)) frame->cancel();
-    } else if (cell_.current_ != nullptr && cell_.current_->key() == key_) {
-      cell_.running_.frame()->cancel();
-    }
+    // At its deadline a handler that has begun goes on.
+    if (!cancelled_ && !has_late()) return;
+    CoroutineFrame* const frame = suspended();
+    if (frame != nullptr && (cancelled_ || !frame->message()->begun())) frame->cancel();
   }
 
  private:
+  /// Some message waits for its arguments.
+  bool has_late() const {
+    if (const HandlerGroups* groups = cell_.groups()) return groups->has_late();
+    return cell_.current_ != nullptr && !cell_.current_->begun();
+  }
+  CoroutineFrame* suspended() const {
+    if (const HandlerGroups* groups = cell_.groups()) return groups->suspended(key_);
+    const bool found = cell_.current_ != nullptr && cell_.current_->key() == key_;
+    return found ? cell_.running_.frame() : nullptr;
+  }
+
   ActorCell& cell_;
   const CallKey key_;
   const bool cancelled_;
@@ -93,6 +102,7 @@ class ActorCell::Abandoned final : public Continuation {
 void ActorCell::abandon(const CallKey& key, bool cancelled) {
   std::stop_source stop(std::nostopstate);
   boost::intrusive_ptr<Continuation> search;
+  // Of a deadline of this node a message that waits for its arguments hears by itself.
   if (cancelled || key.id != 0) search = new Abandoned(*this, key, cancelled);
   bool wake = false;
   {

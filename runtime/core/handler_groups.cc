@@ -116,7 +116,9 @@ std::unique_ptr<Message> HandlerGroups::next() {
 
 void HandlerGroups::suspend(std::unique_ptr<Message> message, HandlerRun run) {
   run.frame()->number = ++last_run_;
-  runs_.emplace(last_run_, Run{std::move(message), std::move(run), serving_});
+  const bool late = !message->begun();
+  late_ += late ? 1 : 0;
+  runs_.emplace(last_run_, Run{std::move(message), std::move(run), serving_, late});
   serving_ = kNone;
 }
 
@@ -126,12 +128,18 @@ void HandlerGroups::done() noexcept {
   serving_ = kNone;
 }
 
+void HandlerGroups::again(std::size_t group) noexcept {
+  ++groups_[group].under_way;
+  serving_ = group;
+}
+
 HandlerGroups::Run HandlerGroups::take_ended(const CoroutineFrame* frame) {
   const auto found = frame != nullptr ? runs_.find(frame->number) : runs_.end();
   if (found == runs_.end() || found->second.run.suspended()) return {};
   Run ended = std::move(found->second);
   runs_.erase(found);
   --groups_[ended.group].under_way;
+  late_ -= ended.late ? 1 : 0;
   return ended;
 }
 
@@ -162,6 +170,7 @@ MessageList HandlerGroups::destroy_runs() {
     messages.push(std::move(run.message));
   }
   for (Group& group : groups_) group.under_way = 0;
+  late_ = 0;
   serving_ = kNone;
   return messages;
 }

@@ -27,6 +27,7 @@ class HandlerGroups {
     std::unique_ptr<Message> message;
     HandlerRun run;
     std::size_t group = 0;
+    bool late = false;  // the message waits for its arguments
   };
 
   /// Throws Exception (kInvalid) when the groups do not fit the class or each other. A reentrant
@@ -49,6 +50,9 @@ class HandlerGroups {
   std::unique_ptr<Message> next();
   void suspend(std::unique_ptr<Message> message, HandlerRun run);
   void done() noexcept;
+  /// One more message of `group` is handled, in the place of one that take_ended() has given. Then
+  /// either suspend() or done() is called.
+  void again(std::size_t group) noexcept;
   /// What was suspended with that frame and has ended; an empty one when none has.
   Run take_ended(const CoroutineFrame* frame);
 
@@ -56,6 +60,7 @@ class HandlerGroups {
   std::unique_ptr<Message> take(const CallKey& key);
   /// The frame of the suspended handler of that call, or null.
   CoroutineFrame* suspended(const CallKey& key) const;
+  bool has_late() const noexcept { return late_ > 0; }
   /// What has been suspended for longest, or null.
   const Message* oldest_suspended() const;
 
@@ -87,6 +92,7 @@ class HandlerGroups {
   std::size_t serving_ = kNone;                // the group of the message that is handled
   std::map<std::uint64_t, Run> runs_;          // by the number of their frames
   std::uint64_t last_run_ = 0;
+  std::size_t late_ = 0;  // of runs_
   std::unique_ptr<Message> stop_;
   MessageList after_stop_;
 };

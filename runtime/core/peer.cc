@@ -145,6 +145,7 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
   header.group = call.delivery.group;
   header.when_full = call.delivery.when_full;
   header.offer = call.delivery.offer;
+  header.references = call.references;
   if (pending) header.call_id = add_pending(pending);
   Result<void> sent;
   ExportScope exported;

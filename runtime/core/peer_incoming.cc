@@ -136,7 +136,9 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
   }
   Decoder arguments = wire::arguments(message, &imports);
   std::unique_ptr<RemoteReply> none;  // the result of an offered message is not wanted
-  auto call = method->decode(arguments, header.offer ? none : reply);
+  LateArguments late{header.references};
+  auto call = method->decode(arguments, header.offer ? none : reply,
+                             header.references != 0 ? &late : nullptr);
   if (!call) {
     Error error = call.error();
     error.message =
@@ -144,6 +146,7 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     return refuse(DeadLetterReason::kRefused, error);
   }
   (*call)->wire_bytes = message.bytes().size();
+  if (header.references != 0) *call = make_late(std::move(*call), std::move(late));
   if (header.plain()) [[likely]] {
     cell->deliver_from(std::move(*call), cell->type(), &from_);
     return {};

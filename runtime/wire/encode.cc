@@ -102,8 +102,8 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
                               static_cast<std::uint64_t>(header.when_full) << 8 |
                               std::uint64_t{header.group} << 32;
   const std::array<std::uint64_t, kCallSize.data> fields{
-      header.call_id,     header.actor, header.method, micros_up(header.timeout),
-      header.incarnation, terms};
+      header.call_id,     header.actor, header.method,    micros_up(header.timeout),
+      header.incarnation, terms,        header.references};
   // What is zero at the end need not travel.
   StructSize size = kCallSize;
   while (size.data > 0 && fields[size.data - 1] == 0) --size.data;

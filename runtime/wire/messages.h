@@ -46,8 +46,9 @@ struct CallHeader {
   bool urgent = false;
   std::uint32_t group = 0;  // 0: the method's
   WhenFull when_full = WhenFull::kFail;
-  bool offer = false;  // the reply is wanted when the message is in the mailbox
-  /// Nothing is said beyond what the first version of the protocol says.
+  bool offer = false;            // the reply is wanted when the message is in the mailbox
+  std::uint64_t references = 0;  // bit i: argument i is a reference to the value
+  /// Of its delivery nothing is said beyond what the first version of the protocol says.
   bool plain() const noexcept {
     return !urgent && group == 0 && when_full == WhenFull::kFail && !offer;
   }

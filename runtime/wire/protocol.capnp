@@ -99,6 +99,7 @@ struct Call {
   group @7 :UInt32;         # of the actor's concurrency groups the one to count it in; 0: the method's
   whenFull @8 :UInt8;       # 0: reject it, 1: let it wait for room, 2: drop it
   offer @9 :Bool;           # reply when it is in the mailbox; its result is not wanted
+  references @10 :UInt64;    # bit i: argument i is a reference to the value, to be fetched first
 }
 
 struct Reply {

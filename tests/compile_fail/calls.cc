@@ -55,7 +55,7 @@ class Counter {
 };
 MUSTER_ACTOR(Counter, add, add_later, take, last);
 
-int use([[maybe_unused]] Runtime& runtime, const Handle<Counter>& counter) {
+int use(Runtime& runtime, const Handle<Counter>& counter) {
 #if CASE == 3
   counter.send<&Counter::take>(1, Opaque(2));
 #elif CASE == 4
@@ -70,8 +70,16 @@ int use([[maybe_unused]] Runtime& runtime, const Handle<Counter>& counter) {
   return counter.call<&Counter::add>(1, 2).get();
 #elif CASE == 9
   counter.send<&Counter::add>(1);
+#elif CASE == 10
+  Future<int> n = counter.call<&Counter::add>(1, "one");
+  return counter.call<&Counter::add>(n, "two").get();
+#elif CASE == 11
+  return counter.call<&Counter::add>(Future<std::string>(), "two").get();
+#elif CASE == 12
+  counter.send<&Counter::take>(1, Ref<long>());
 #endif
-  return counter.call<&Counter::add>(1, "one").get();
+  const Ref<std::string> why = runtime.put(std::string("one"));
+  return counter.call<&Counter::add>(counter.call<&Counter::add>(1, why), "one").get();
 }
 
 }  // namespace muster::test

@@ -66,7 +66,7 @@ void send(Args&&... args) {
   if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
     detail_::self(detail::actor_type<A>())
         .get()
-        ->deliver(std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...),
+        ->deliver(detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
                   detail::actor_type<A>());
   } else {
     detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
@@ -78,11 +78,9 @@ template <auto M, class... Args>
 ScheduledSend send_after(Duration delay, Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;
   if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
-    auto arguments = std::make_shared<typename detail::MemberSignature<decltype(M)>::Arguments>(
-        std::forward<Args>(args)...);
-    return detail_::deliver_after(delay, [arguments] {
-      return std::make_unique<detail::CallMessage<A, M>>(std::move(*arguments), nullptr);
-    });
+    auto message = std::make_shared<std::unique_ptr<detail::Message>>(
+        detail::make_call<A, M>(nullptr, std::forward<Args>(args)...));
+    return detail_::deliver_after(delay, [message] { return std::move(*message); });
   } else {
     detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
     return {};
@@ -96,7 +94,7 @@ Ref<std::decay_t<T>> put(T&& value) {
 }
 template <class T>
 Ref<T> put(Future<T>&& future) {
-  return detail::put_future(detail_::domain(), std::move(future));
+  return detail::put_future<T>(detail_::domain(), std::move(future));
 }
 
 ActorId id();

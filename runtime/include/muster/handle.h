@@ -33,7 +33,9 @@ class Handle {
   /// deadline, kOverloaded when the mailbox or connection is full (the handler does not run; see
   /// CallOptions::when_full), or kUnavailable when the actor or its node is gone. Messages from one
   /// thread or actor through any of its handles to one actor are handled in the order they were
-  /// sent. Never blocks.
+  /// sent. Never blocks. In the place of a value an argument may be a Future, which is taken over,
+  /// or a Ref: the handler runs when its value is there, and messages sent later after that. An
+  /// error it ends in is the call's.
   template <auto M, class... Args>
   Future<detail::ResultOf<M>> call(Args&&... args) const {
     using Method = detail::MethodOf<A, M>;
@@ -45,12 +47,11 @@ class Handle {
       if (limit_ && !limit_->enter(*state, Method::kName)) return Future<R>(std::move(state));
       state->arm_deadline(timeout, Method::kName);
       if (ref.is_local()) {
-        deliver(ref, timeout,
-                std::make_unique<detail::CallMessage<A, M>>(state, std::forward<Args>(args)...));
+        deliver(ref, timeout, detail::make_call<A, M>(state, std::forward<Args>(args)...));
       } else {
-        send_remote<M>(ref, timeout, delivery(),
-                       boost::intrusive_ptr(new detail::RemoteCall<R>(state)),
-                       std::forward<Args>(args)...);
+        detail::send_call<M>(ref, outgoing<M>(timeout, delivery()),
+                             boost::intrusive_ptr(new detail::RemoteCall<R>(state)),
+                             std::forward<Args>(args)...);
       }
       return Future<R>(std::move(state));
     } else {
@@ -68,10 +69,10 @@ class Handle {
       const bool waits = options_.when_full == WhenFull::kWait;
       const Duration patience = waits ? options_.timeout.value_or(ref.default_timeout()) : kForever;
       if (ref.is_local()) {
-        deliver(ref, patience,
-                std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...));
+        deliver(ref, patience, detail::make_call<A, M>(nullptr, std::forward<Args>(args)...));
       } else {
-        send_remote<M>(ref, patience, delivery(), nullptr, std::forward<Args>(args)...);
+        detail::send_call<M>(ref, outgoing<M>(patience, delivery()), nullptr,
+                             std::forward<Args>(args)...);
       }
     } else {
       detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
@@ -94,13 +95,13 @@ class Handle {
       as.offer = true;
       if (ref.is_local()) {
         as.patience = timeout;
-        ref.deliver_as(
-            as, std::make_unique<detail::CallMessage<A, M>>(nullptr, std::forward<Args>(args)...),
-            detail::actor_type<A>(), taken);
+        ref.deliver_as(as, detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
+                       detail::actor_type<A>(), taken);
       } else {
         taken->arm_deadline(timeout, Method::kName);
-        send_remote<M>(ref, timeout, as, boost::intrusive_ptr(new detail::RemoteCall<void>(taken)),
-                       std::forward<Args>(args)...);
+        detail::send_call<M>(ref, outgoing<M>(timeout, as),
+                             boost::intrusive_ptr(new detail::RemoteCall<void>(taken)),
+                             std::forward<Args>(args)...);
       }
       return Future<void>(std::move(taken));
     } else {
@@ -138,23 +139,9 @@ class Handle {
       ref.deliver_as(as, std::move(message), detail::actor_type<A>());
     }
   }
-  template <auto M, class... Args>
-  static void send_remote(detail::ActorRef& ref, Duration timeout, const detail::Delivery& as,
-                          boost::intrusive_ptr<detail::PendingReply> pending, Args&&... args) {
-    using Method = detail::MethodOf<A, M>;
-    using Signature = typename Method::Signature;
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      ref.send_remote(
-          {Method::kHash, Method::kName, timeout, as, Signature::kArity},
-          [&](Encoder& encoder) {
-            (encode_value(encoder,
-                          detail::as_stored<std::tuple_element_t<I, typename Signature::Arguments>>(
-                              std::forward<Args>(args))),
-             ...);
-          },
-          std::move(pending));
-    }
-    (std::make_index_sequence<Signature::kArity>());
+  template <auto M>
+  static detail::OutgoingCall outgoing(Duration timeout, const detail::Delivery& as) {
+    return {detail::MethodOf<A, M>::kHash, detail::MethodOf<A, M>::kName, timeout, as};
   }
   detail::ActorRef& checked() const {
     MUSTER_CHECK(ref_.get() != nullptr, "the Handle is empty");

@@ -101,13 +101,13 @@ Ref<T> put_value(boost::intrusive_ptr<Domain> domain, T value) {
   return put_attempt<T>(std::move(domain), std::move(put));
 }
 
-/// A Ref to what `future` will end in.
-template <class T>
-Ref<T> put_future(boost::intrusive_ptr<Domain> domain, Future<T> future) {
+/// A Ref to what `future` will end in, as a T.
+template <class T, class U>
+Ref<T> put_future(boost::intrusive_ptr<Domain> domain, Future<U> future) {
   MUSTER_CHECK(future.valid(), "the Future is empty");
   RefAttempt put(new FutureState<RefValue>(domain));
-  when_ready(static_cast<FutureState<T>&>(*future.state()), [put](FutureState<T>& ready) {
-    put->complete(ready.take().map([](T&& value) { return ref_value(std::move(value)); }));
+  when_ready(static_cast<FutureState<U>&>(*future.state()), [put](FutureState<U>& ready) {
+    put->complete(ready.take().map([](U&& value) { return ref_value(T(std::move(value))); }));
   });
   return put_attempt<T>(std::move(domain), std::move(put));
 }

@@ -116,7 +116,7 @@ class Runtime {
   }
   template <class T>
   Ref<T> put(Future<T>&& future) {
-    return detail::put_future(domain(), std::move(future));
+    return detail::put_future<T>(domain(), std::move(future));
   }
 
   /// Runs a task on the runtime's threads, in no actor. Requires: valid.

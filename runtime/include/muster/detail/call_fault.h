@@ -3,6 +3,7 @@
 /// method and what does not fit: whoever instantiates a fault instantiates nothing more. Not for
 /// users.
 
+#include <muster/detail/late_traits.h>
 #include <muster/detail/signature.h>
 
 namespace muster::detail {
@@ -30,6 +31,11 @@ struct ResultHasNoCodec {
 template <auto Method, std::size_t Given, std::size_t Expected>
 struct WrongNumberOfArguments {
   static_assert(kPossible<WrongNumberOfArguments>, "wrong number of arguments for the method");
+};
+template <auto Method, std::size_t Number, class Given>
+struct FutureNotMoved {
+  static_assert(kPossible<FutureNotMoved>,
+                "a Future in the place of an argument is taken over: std::move it");
 };
 template <auto Method, std::size_t Number, class Given, class Expected>
 struct WrongArgument {
@@ -73,13 +79,17 @@ constexpr auto find_call_fault(std::type_identity<std::tuple<P...>>) {
   } else if constexpr (sizeof...(Args) != sizeof...(P)) {
     return std::type_identity<WrongNumberOfArguments<M, sizeof...(Args), sizeof...(P)>>();
   } else {
-    constexpr std::size_t kNumber = first_false<std::is_convertible_v<Args, Stored<P>>...>();
+    constexpr std::size_t kNumber = first_false<kFits<Args, Stored<P>>...>();
     if constexpr (kNumber == 0) {
       return std::type_identity<NoFault>();
     } else {
       using Given = std::tuple_element_t<kNumber - 1, std::tuple<Args...>>;
       using Expected = std::tuple_element_t<kNumber - 1, std::tuple<P...>>;
-      return std::type_identity<WrongArgument<M, kNumber, Given, Expected>>();
+      if constexpr (kNotMoved<Given, Stored<Expected>>) {
+        return std::type_identity<FutureNotMoved<M, kNumber, Given>>();
+      } else {
+        return std::type_identity<WrongArgument<M, kNumber, Given, Expected>>();
+      }
     }
   }
 }

@@ -51,6 +51,8 @@ class HandlerFrame : public CoroutineFrame {
   void end_wait() noexcept override { wait_ = nullptr; }
   void cancel() override;
   Message* message() const noexcept override { return message_; }
+  /// It was cancelled, and has not waited for anything since that could tell it.
+  bool cancel_pending() const noexcept { return cancel_next_; }
 
  private:
   Message* const message_;

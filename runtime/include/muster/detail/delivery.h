@@ -31,6 +31,7 @@ struct OutgoingCall {
   Duration timeout = kForever;
   Delivery delivery = {};
   std::size_t argument_count = 0;
+  std::uint64_t references = 0;  ///< bit i: argument i is a reference to the value
 };
 
 }  // namespace muster::detail

@@ -50,6 +50,11 @@ class Message : public Pooled {
   virtual CallKey key() const noexcept { return {}; }
   /// Its caller, which is here, does not wait any more. Invoking it then does nothing.
   virtual bool given_up() const noexcept { return false; }
+  /// False while it waits for the arguments of its call, whose handler has not begun.
+  virtual bool begun() const noexcept { return true; }
+  /// That call, which is handled next, before all others. Asked when the run of this message, which
+  /// was suspended, has ended.
+  virtual std::unique_ptr<Message> take_call() noexcept { return nullptr; }
 
   Message* next = nullptr;            // owned by the mailbox
   std::uint64_t wire_bytes : 48 = 0;  // of the frame it came in and may keep; 0: from this node
@@ -79,12 +84,16 @@ class PendingReply : public Shared<PendingReply> {
   }
 };
 
+struct LateArguments;
+
 struct MethodEntry {
   std::string_view name;
   std::uint64_t hash;
-  /// `reply` is null for one-way messages. Consumes it on success only.
+  /// `reply` is null for one-way messages. Consumes it on success only. `late`, if any, says which
+  /// arguments are references, and is told where they belong.
   Result<std::unique_ptr<Message>> (*decode)(Decoder& arguments,
-                                             std::unique_ptr<RemoteReply>& reply);
+                                             std::unique_ptr<RemoteReply>& reply,
+                                             LateArguments* late);
 };
 
 struct ActorType {

@@ -1,145 +1,48 @@
 #pragma once
 /// From member pointers to messages: what MUSTER_ACTOR and Handle::call expand to. Not for users.
 
-#include <muster/detail/call_fault.h>
-#include <muster/detail/call_state.h>
+#include <muster/detail/call_message.h>
+#include <muster/detail/late.h>
 
 namespace muster::detail {
 
-/// A stored argument as the parameter wants it.
-template <class P, class S>
-decltype(auto) pass(S& stored) {
-  if constexpr (std::is_lvalue_reference_v<P>) {
-    return static_cast<const S&>(stored);
-  } else if constexpr (std::is_same_v<P, std::string_view> ||
-                       !std::is_same_v<S, std::remove_cvref_t<P>>) {
-    return P(stored);
+/// The message of a call with `args`; `state` is null for a one-way message.
+template <class A, auto M, class... Args>
+std::unique_ptr<Message> make_call(boost::intrusive_ptr<FutureState<ResultOf<M>>> state,
+                                   Args&&... args) {
+  using Call = CallMessage<A, M>;
+  using Stored = typename MemberSignature<decltype(M)>::Arguments;
+  if constexpr (!ArgumentsOf<Stored>::template kAnyLate<Args...>) {
+    return std::make_unique<Call>(std::move(state), std::forward<Args>(args)...);
   } else {
-    return std::move(stored);
+    LateArguments late;
+    late.caller = state;
+    auto call = [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return std::make_unique<Call>(std::move(state), now_or_late<std::tuple_element_t<I, Stored>>(
+                                                          late, I, std::forward<Args>(args))...);
+    }
+    (std::index_sequence_for<Args...>());
+    late.bind(call->arguments());
+    return make_late(std::move(call), std::move(late));
   }
 }
 
 template <class A, auto M>
-class CallMessage final : public Message {
-  using Method = MethodOf<A, M>;
-  using Signature = typename Method::Signature;
-  using R = typename Signature::Result;
-  using Arguments = typename Signature::Arguments;
-
- public:
-  template <class... Args>
-  explicit CallMessage(boost::intrusive_ptr<FutureState<R>> local, Args&&... args)
-      : arguments_(std::forward<Args>(args)...), local_(std::move(local)) {}
-  CallMessage(Arguments arguments, std::unique_ptr<RemoteReply> remote)
-      : arguments_(std::move(arguments)), remote_(std::move(remote)) {}
-
-  HandlerRun invoke(void* object, HandlerContext& context) override {
-    A& actor = *static_cast<A*>(object);
-    if (given_up()) return {};
-    if constexpr (Signature::kIsTask) {
-      return drive(*this, actor, context);
-    } else {
-      try {
-        if constexpr (std::is_void_v<R>) {
-          apply(actor);
-          reply(Result<void>(), context);
-        } else {
-          reply(Result<R>(apply(actor)), context);
-        }
-      } catch (const CheckFailure&) {
-        throw;
-      } catch (...) {
-        reply(fail(error_from_current_exception()), context);
-      }
-      return {};
-    }
-  }
-
-  void reject(const Error& cause) override {
-    if (local_) local_->complete(fail(cause));
-    if (remote_) remote_->error(cause);
-  }
-  bool one_way() const noexcept override { return local_ == nullptr && remote_ == nullptr; }
-  std::string_view method() const noexcept override { return Method::kName; }
-  std::size_t method_index() const noexcept override { return Method::kIndex; }
-  CallKey key() const noexcept override {
-    if (local_) return {local_.get(), 0};
-    return remote_ ? remote_->key() : CallKey{};
-  }
-  bool given_up() const noexcept override { return local_ && local_->claimed(); }
-
-  /// For those who play the actor in a test, instead of invoke() and reject().
-  const Arguments& arguments() const noexcept { return arguments_; }
-  /// Ends the call; false when it is one way.
-  bool answer(Result<R> result) {
-    if (local_) {
-      local_->complete(std::move(result));
-      return true;
-    }
-    if (!remote_) return false;
-    if (!result) {
-      remote_->error(result.error());
-    } else if constexpr (std::is_void_v<R>) {
-      remote_->result([](Encoder& encoder) { encoder.none(); });
-    } else if constexpr (Wireable<R>) {
-      remote_->result([&](Encoder& encoder) { encode_value(encoder, std::move(*result)); });
-    }
-    return true;
-  }
-
- private:
-  decltype(auto) apply(A& actor) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>)->decltype(auto) {
-      return (actor.*M)(pass<std::tuple_element_t<I, typename Signature::Parameters>>(
-          std::get<I>(arguments_))...);
-    }
-    (std::make_index_sequence<Signature::kArity>());
-  }
-
-  // The message outlives the run: the cell keeps it until the run has ended or was destroyed.
-  static HandlerRun drive(CallMessage& self, A& actor, HandlerContext& context) {
-    std::optional<Result<R>> outcome;
-    try {
-      if constexpr (std::is_void_v<R>) {
-        co_await self.apply(actor);
-        outcome.emplace();
-      } else {
-        outcome.emplace(co_await self.apply(actor));
-      }
-    } catch (const CheckFailure&) {
-      throw;
-    } catch (...) {
-      outcome.emplace(fail(error_from_current_exception()));
-    }
-    self.reply(std::move(*outcome), context);
-  }
-
-  void reply(Result<R> result, HandlerContext& context) {
-    if (one_way()) {
-      if (!result) context.one_way_failed(Method::kName, result.error());
-    } else {
-      answer(std::move(result));
-    }
-  }
-
-  Arguments arguments_;
-  boost::intrusive_ptr<FutureState<R>> local_;
-  std::unique_ptr<RemoteReply> remote_;
-};
-
-template <class A, auto M>
-Result<std::unique_ptr<Message>> decode_call(Decoder& decoder,
-                                             std::unique_ptr<RemoteReply>& reply) {
+Result<std::unique_ptr<Message>> decode_call(Decoder& decoder, std::unique_ptr<RemoteReply>& reply,
+                                             [[maybe_unused]] LateArguments* late) {
   using Signature = MemberSignature<decltype(M)>;
   if constexpr (kFaultless<MethodFault<A, M>>) {
     // Braces fix the order: left to right.
     typename Signature::Arguments arguments = [&]<std::size_t... I>(std::index_sequence<I...>) {
       return typename Signature::Arguments{
-          decode_value<std::tuple_element_t<I, typename Signature::Arguments>>(decoder)...};
+          decode_argument<std::tuple_element_t<I, typename Signature::Arguments>>(decoder, late,
+                                                                                  I)...};
     }
     (std::make_index_sequence<Signature::kArity>());
     if (decoder.failed()) return fail(decoder.error());
-    return std::make_unique<CallMessage<A, M>>(std::move(arguments), std::move(reply));
+    auto call = std::make_unique<CallMessage<A, M>>(std::move(arguments), std::move(reply));
+    if (late != nullptr) late->bind(call->arguments());
+    return call;
   } else {
     refuse_to_compile<MethodFault<A, M>>();
     return nullptr;
@@ -173,6 +76,32 @@ struct ActorTypeOf<A, ActorDescription<A, Ms...>> {
 template <class A>
 constexpr const ActorType& actor_type() {
   return ActorTypeOf<A, decltype(description_of<A>())>::kType;
+}
+
+/// A call or send of M to another node; `pending` is null for a one-way message.
+template <auto M, class... Args>
+void send_call(ActorRef& ref, OutgoingCall call, boost::intrusive_ptr<PendingReply> pending,
+               Args&&... args) {
+  using Stored = typename MemberSignature<decltype(M)>::Arguments;
+  call.argument_count = sizeof...(Args);
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    if constexpr (ArgumentsOf<Stored>::template kAnyLate<Args...>) {
+      static_assert(sizeof...(Args) <= LateArguments::kIndexMax);
+      using Wire = typename ArgumentsOf<Stored>::Wire;
+      Wire wire{std::tuple_element_t<I, Wire>(ref.domain(), std::forward<Args>(args))...};
+      ((call.references |= std::uint64_t{std::get<I>(wire).is_reference()} << I), ...);
+      const auto write = [&](Encoder& encoder) { (std::get<I>(wire).encode(encoder), ...); };
+      ref.send_remote(call, write, std::move(pending));
+    } else {
+      const auto write = [&](Encoder& encoder) {
+        (encode_value(encoder,
+                      as_stored<std::tuple_element_t<I, Stored>>(std::forward<Args>(args))),
+         ...);
+      };
+      ref.send_remote(call, write, std::move(pending));
+    }
+  }
+  (std::index_sequence_for<Args...>());
 }
 
 }  // namespace muster::detail

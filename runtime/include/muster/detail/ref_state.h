@@ -116,11 +116,16 @@ class RefState final : public std::enable_shared_from_this<RefState> {
 /// An actor that no user sees, on the runtime of `domain`. Throws as Runtime::spawn.
 HandleRef spawn_hidden(Domain& domain, const ActorType& type, FunctionRef<void*()> make);
 
-/// Ready with `attempt`, or when whoever waits for it is cancelled: others may wait for `attempt`.
-inline boost::intrusive_ptr<FutureStateBase> wait_of_ones_own(const RefAttempt& attempt) {
-  if (attempt->ready()) return attempt;
-  const auto wait = boost::intrusive_ptr(new FutureState<void>(attempt->domain()));
-  when_ready(*attempt, [wait](auto&) { wait->complete(Result<void>()); });
+/// Ready with `awaited`, in its error if it has one, or when whoever waits for it is cancelled:
+/// `awaited` goes on then.
+inline boost::intrusive_ptr<FutureStateBase> wait_of_ones_own(
+    const boost::intrusive_ptr<FutureStateBase>& awaited) {
+  if (awaited->ready()) return awaited;
+  const auto wait = boost::intrusive_ptr(new FutureState<void>(awaited->domain()));
+  when_ready(*awaited, [wait](const FutureStateBase& ready) {
+    const Error* error = ready.failure();
+    wait->complete(error != nullptr ? Result<void>(fail(*error)) : Result<void>());
+  });
   return wait;
 }
 

@@ -9,7 +9,8 @@
 ///
 /// A rule looks at a message on the actor's own node, just before it enters the mailbox; of its
 /// sender it knows nothing. The newest rule that matches decides, and counts it; what no rule
-/// matches passes. stop(), kill() and the end of handles are no messages.
+/// matches passes. stop(), kill() and the end of handles are no messages. A rule by method does not
+/// see those with late arguments, a Future or a Ref in the place of a value.
 ///
 /// A SimWorld has Messages for all of its nodes. A Runtime on real threads takes them as a seam:
 ///     auto transport = muster::make_tcp_transport();

@@ -59,15 +59,16 @@ TEST(LayoutTest, WordByWordIsWhatCapnProtoWritesInOneSegment) {
 TEST(LayoutTest, CallsWithAndWithoutChoicesAreTheSchemas) {
   std::size_t size = 0;
   // From the one with the fewest fields, which is the shortest.
-  for (const auto& [call_id, timeout, urgent, group] :
-       {std::tuple(0u, 0s, false, 0u), std::tuple(1u, 2s, false, 0u),
-        std::tuple(1u, 2s, true, 7u)}) {
+  for (const auto& [call_id, timeout, urgent, group, references] :
+       {std::tuple(0u, 0s, false, 0u, 0u), std::tuple(1u, 2s, false, 0u, 0u),
+        std::tuple(1u, 2s, true, 7u, 0u), std::tuple(1u, 2s, false, 0u, 6u)}) {
     const auto bytes = encode_call({.call_id = call_id,
                                     .actor = 2,
                                     .method = 3,
                                     .timeout = timeout,
                                     .urgent = urgent,
-                                    .group = group},
+                                    .group = group,
+                                    .references = references},
                                    1, nullptr, [](Encoder& e) { encode_value(e, 42); })
                            .to_bytes();
     EXPECT_GT(bytes.size(), std::exchange(size, bytes.size()));
@@ -77,6 +78,7 @@ TEST(LayoutTest, CallsWithAndWithoutChoicesAreTheSchemas) {
     capnp::FlatArrayMessageReader reader(flat);
     const auto call = reader.getRoot<protocol::Frame>().getCall();
     EXPECT_EQ(call.getUrgent(), urgent);
+    EXPECT_EQ(call.getReferences(), references);
     EXPECT_EQ(call.getCallId(), call_id);
     EXPECT_EQ(call.getGroup(), group);
     EXPECT_EQ(call.getMethod(), 3u);

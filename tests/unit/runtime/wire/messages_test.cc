@@ -53,6 +53,11 @@ std::vector<Sample> samples() {
   add("call", sample_call());
   add("urgent_call", encode_call({.call_id = 9, .actor = 8, .method = 7, .urgent = true}, 1,
                                  nullptr, [](Encoder& e) { encode_value(e, 42); }));
+  add("call_with_references", encode_call({.call_id = 9, .actor = 8, .method = 7, .references = 2},
+                                          2, nullptr, [](Encoder& e) {
+                                            encode_value(e, 42);
+                                            e.none();
+                                          }));
   add("result", encode_result(5, nullptr, [](Encoder& e) { encode_value(e, 2.5); }));
   add("error", encode_error(5, error));
   add("release", encode_release({4, 2}));
@@ -127,6 +132,13 @@ TEST(MessagesTest, ChoiceOfTheSenderRoundTripsAndCostsNothingWhenItIsTheDefault)
   header.when_full = static_cast<WhenFull>(9);  // of a newer protocol
   const auto message = encode_call(header, 0, nullptr, [](Encoder&) {});
   EXPECT_EQ(parse_call(receive(message))->when_full, WhenFull::kFail);
+}
+
+TEST(MessagesTest, ACallSaysWhichArgumentsAreReferences) {
+  const CallHeader header{.call_id = 1, .actor = 2, .method = 3, .references = 5};
+  const auto message = encode_call(header, 1, nullptr, [](Encoder& e) { e.text("now"); });
+  EXPECT_EQ(message.lane(), Lane::kCalls);
+  EXPECT_EQ(*parse_call(receive(message)), header);
 }
 
 TEST(MessagesTest, RepliesRoundTrip) {
