@@ -40,6 +40,24 @@ class Counter {
     last_ = n + more;
   }
 #endif
+#if CASE == 14
+  Stream<Opaque> numbers(int to) {
+    co_yield Opaque(to);
+  }
+#else
+  Stream<int> numbers(int to) {
+    co_yield to;
+  }
+#endif
+#if CASE == 15
+  void drain(Stream<int> numbers) {
+    last_ = numbers.valid() ? 1 : 0;
+  }
+#else
+  void drain(int n) {
+    last_ = n;
+  }
+#endif
 #if CASE == 5
   Opaque last() const {
     return Opaque(last_);
@@ -53,7 +71,7 @@ class Counter {
  private:
   int last_ = 0;
 };
-MUSTER_ACTOR(Counter, add, add_later, take, last);
+MUSTER_ACTOR(Counter, add, add_later, take, numbers, drain, last);
 
 int use(Runtime& runtime, const Handle<Counter>& counter) {
 #if CASE == 3
@@ -77,7 +95,15 @@ int use(Runtime& runtime, const Handle<Counter>& counter) {
   return counter.call<&Counter::add>(Future<std::string>(), "two").get();
 #elif CASE == 12
   counter.send<&Counter::take>(1, Ref<long>());
+#elif CASE == 13
+  counter.send<&Counter::numbers>(3);
+#elif CASE == 14
+  static_cast<void>(counter.call<&Counter::numbers>(3));
+#elif CASE == 15
+  counter.send<&Counter::drain>(counter.call<&Counter::numbers>(3));
 #endif
+  auto numbers = counter.call<&Counter::numbers>(3);
+  static_cast<void>(numbers.next(1s));
   const Ref<std::string> why = runtime.put(std::string("one"));
   return counter.call<&Counter::add>(counter.call<&Counter::add>(1, why), "one").get();
 }

@@ -63,13 +63,13 @@ Handle<A> handle() {
 template <auto M, class... Args>
 void send(Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;
-  if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+  if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
     detail_::self(detail::actor_type<A>())
         .get()
         ->deliver(detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
                   detail::actor_type<A>());
   } else {
-    detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
+    detail::refuse_to_compile<detail::SendFault<A, M, Args...>>();
   }
 }
 
@@ -77,12 +77,12 @@ void send(Args&&... args) {
 template <auto M, class... Args>
 ScheduledSend send_after(Duration delay, Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;
-  if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+  if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
     auto message = std::make_shared<std::unique_ptr<detail::Message>>(
         detail::make_call<A, M>(nullptr, std::forward<Args>(args)...));
     return detail_::deliver_after(delay, [message] { return std::move(*message); });
   } else {
-    detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
+    detail::refuse_to_compile<detail::SendFault<A, M, Args...>>();
     return {};
   }
 }

@@ -28,6 +28,9 @@ struct CallOptions {
   /// Calls and offers that may be under way at a time, counted over the handle that with() returns
   /// and its copies; one more ends in kOverloaded and is not sent. 0: no limit.
   std::uint32_t max_pending = 0;
+  /// How many items a method that returns a Stream may be ahead of the one who takes them: 1 to
+  /// 65536. Its `timeout` is how long next() waits for an item.
+  std::uint32_t stream_window = 64;
 };
 
 }  // namespace muster

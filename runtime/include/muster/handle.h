@@ -29,18 +29,23 @@ class Handle {
   /// True when the actor lives in this process's runtime.
   bool is_local() const { return checked().is_local(); }
 
-  /// Calls the method; the Future ends in its result, what it threw (kFailed), kTimeout at the
-  /// deadline, kOverloaded when the mailbox or connection is full (the handler does not run; see
-  /// CallOptions::when_full), or kUnavailable when the actor or its node is gone. Messages from one
-  /// thread or actor through any of its handles to one actor are handled in the order they were
-  /// sent. Never blocks. In the place of a value an argument may be a Future, which is taken over,
-  /// or a Ref: the handler runs when its value is there, and messages sent later after that. An
-  /// error it ends in is the call's.
+  /// Calls the method; the Future (of a method that returns a Stream: that) ends in its result,
+  /// what it threw (kFailed), kTimeout at the deadline, kOverloaded when the mailbox or connection
+  /// is full (the handler does not run; see CallOptions::when_full), or kUnavailable when the actor
+  /// or its node is gone. Messages from one thread or actor through any of its handles to one actor
+  /// are handled in the order they were sent. Never blocks. In the place of a value an argument may
+  /// be a Future, which is taken over, or a Ref: the handler runs when its value is there, and
+  /// messages sent later after that. An error it ends in is the call's.
   template <auto M, class... Args>
-  Future<detail::ResultOf<M>> call(Args&&... args) const {
+  detail::CallResult<M> call(Args&&... args) const {
     using Method = detail::MethodOf<A, M>;
     using R = detail::ResultOf<M>;
-    if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+    if constexpr (!detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+      detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
+      return {};
+    } else if constexpr (Method::Signature::kIsStream) {
+      return stream<M>(std::forward<Args>(args)...);
+    } else {
       auto& ref = checked();
       auto state = boost::intrusive_ptr(new detail::CallState<R>(ref));
       const Duration timeout = options_.timeout.value_or(ref.default_timeout());
@@ -54,9 +59,6 @@ class Handle {
                              std::forward<Args>(args)...);
       }
       return Future<R>(std::move(state));
-    } else {
-      detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
-      return {};
     }
   }
 
@@ -64,7 +66,7 @@ class Handle {
   /// RuntimeStats); what the handler throws is reported to RuntimeOptions::on_error there.
   template <auto M, class... Args>
   void send(Args&&... args) const {
-    if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+    if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
       auto& ref = checked();
       const bool waits = options_.when_full == WhenFull::kWait;
       const Duration patience = waits ? options_.timeout.value_or(ref.default_timeout()) : kForever;
@@ -75,7 +77,7 @@ class Handle {
                              std::forward<Args>(args)...);
       }
     } else {
-      detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
+      detail::refuse_to_compile<detail::SendFault<A, M, Args...>>();
     }
   }
 
@@ -86,7 +88,7 @@ class Handle {
   template <auto M, class... Args>
   Future<void> offer(Args&&... args) const {
     using Method = detail::MethodOf<A, M>;
-    if constexpr (detail::kFaultless<detail::CallFault<A, M, Args...>>) {
+    if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
       auto& ref = checked();
       auto taken = boost::intrusive_ptr(new detail::CallState<void>(ref));
       const Duration timeout = options_.timeout.value_or(ref.default_timeout());
@@ -105,7 +107,7 @@ class Handle {
       }
       return Future<void>(std::move(taken));
     } else {
-      detail::refuse_to_compile<detail::CallFault<A, M, Args...>>();
+      detail::refuse_to_compile<detail::SendFault<A, M, Args...>>();
       return {};
     }
   }
@@ -138,6 +140,29 @@ class Handle {
       as.patience = patience;
       ref.deliver_as(as, std::move(message), detail::actor_type<A>());
     }
+  }
+  template <auto M, class... Args>
+  Stream<detail::ResultOf<M>> stream(Args&&... args) const {
+    using T = detail::ResultOf<M>;
+    auto& ref = checked();
+    auto state = boost::intrusive_ptr(new detail::CallState<void>(ref));
+    auto buffer = detail::StreamBuffer<T>::make(state, options_.stream_window);
+    const Duration timeout = options_.timeout.value_or(ref.default_timeout());
+    state->arm_deadline(kForever, detail::MethodOf<A, M>::kName);
+    detail::HandleRef sink;
+    if (limit_ && !limit_->enter(*state, detail::MethodOf<A, M>::kName)) {
+      // The stream has ended.
+    } else if (ref.is_local()) {
+      deliver(ref, timeout, detail::make_call<A, M>(buffer, std::forward<Args>(args)...));
+    } else if (auto made = detail::make_sink(buffer); !made) {
+      state->complete_error(made.error());
+    } else {
+      sink = std::move(*made);
+      detail::send_call<M>(ref, outgoing<M>(timeout, delivery()),
+                           boost::intrusive_ptr(new detail::StreamCall<T>(state, buffer, sink)),
+                           std::forward<Args>(args)...);
+    }
+    return Stream<T>(detail::StreamReader<T>(std::move(buffer), timeout, std::move(sink)));
   }
   template <auto M>
   static detail::OutgoingCall outgoing(Duration timeout, const detail::Delivery& as) {

@@ -42,6 +42,12 @@ struct WrongArgument {
   static_assert(kPossible<WrongArgument>, "an argument does not convert to the method's parameter");
 };
 
+template <auto Method>
+struct StreamSentOneWay {
+  static_assert(kPossible<StreamSentOneWay>,
+                "a method that returns a Stream is called: nobody takes the items of a send");
+};
+
 /// Number of the first that is false, from 1; 0: none is.
 template <bool... kTruths>
 constexpr std::size_t first_false() {
@@ -97,6 +103,11 @@ constexpr auto find_call_fault(std::type_identity<std::tuple<P...>>) {
 /// NoFault, or what keeps M of A from being called with `Args`.
 template <class A, auto M, class... Args>
 using CallFault = typename decltype(find_call_fault<A, M, Args...>(ParametersOf<M>()))::type;
+
+/// The same for a one-way message.
+template <class A, auto M, class... Args>
+using SendFault = std::conditional_t<MemberSignature<decltype(M)>::kIsStream, StreamSentOneWay<M>,
+                                     CallFault<A, M, Args...>>;
 
 template <class Fault>
 inline constexpr bool kFaultless = std::is_same_v<Fault, NoFault>;

@@ -3,23 +3,32 @@
 
 #include <muster/detail/call_message.h>
 #include <muster/detail/late.h>
+#include <muster/detail/stream_message.h>
 
 namespace muster::detail {
 
-/// The message of a call with `args`; `state` is null for a one-way message.
-template <class A, auto M, class... Args>
-std::unique_ptr<Message> make_call(boost::intrusive_ptr<FutureState<ResultOf<M>>> state,
-                                   Args&&... args) {
-  using Call = CallMessage<A, M>;
+template <class A, auto M>
+using MessageOf = std::conditional_t<MemberSignature<decltype(M)>::kIsStream, StreamMessage<A, M>,
+                                     CallMessage<A, M>>;
+
+/// The message of a call with `args`, which ends in `caller`: a FutureState, null for a one-way
+/// message, or a StreamBuffer.
+template <class A, auto M, class Caller, class... Args>
+std::unique_ptr<Message> make_call(Caller caller, Args&&... args) {
+  using Call = MessageOf<A, M>;
   using Stored = typename MemberSignature<decltype(M)>::Arguments;
   if constexpr (!ArgumentsOf<Stored>::template kAnyLate<Args...>) {
-    return std::make_unique<Call>(std::move(state), std::forward<Args>(args)...);
+    return std::make_unique<Call>(std::move(caller), std::forward<Args>(args)...);
   } else {
     LateArguments late;
-    late.caller = state;
+    if constexpr (MemberSignature<decltype(M)>::kIsStream) {
+      late.caller = caller->end();
+    } else {
+      late.caller = caller;
+    }
     auto call = [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return std::make_unique<Call>(std::move(state), now_or_late<std::tuple_element_t<I, Stored>>(
-                                                          late, I, std::forward<Args>(args))...);
+      return std::make_unique<Call>(std::move(caller), now_or_late<std::tuple_element_t<I, Stored>>(
+                                                           late, I, std::forward<Args>(args))...);
     }
     (std::index_sequence_for<Args...>());
     late.bind(call->arguments());
@@ -39,8 +48,16 @@ Result<std::unique_ptr<Message>> decode_call(Decoder& decoder, std::unique_ptr<R
                                                                                   I)...};
     }
     (std::make_index_sequence<Signature::kArity>());
-    if (decoder.failed()) return fail(decoder.error());
-    auto call = std::make_unique<CallMessage<A, M>>(std::move(arguments), std::move(reply));
+    std::unique_ptr<MessageOf<A, M>> call;
+    if constexpr (Signature::kIsStream) {
+      auto sink = decode_value<SinkAddress<ResultOf<M>>>(decoder);
+      if (!reply || !sink.valid()) decoder.fail("expected where the items go");
+      if (decoder.failed()) return fail(decoder.error());
+      call.reset(new MessageOf<A, M>(std::move(arguments), std::move(sink), std::move(reply)));
+    } else {
+      if (decoder.failed()) return fail(decoder.error());
+      call.reset(new MessageOf<A, M>(std::move(arguments), std::move(reply)));
+    }
     if (late != nullptr) late->bind(call->arguments());
     return call;
   } else {
@@ -78,30 +95,58 @@ constexpr const ActorType& actor_type() {
   return ActorTypeOf<A, decltype(description_of<A>())>::kType;
 }
 
-/// A call or send of M to another node; `pending` is null for a one-way message.
+/// A call or send of M to another node; `pending` is null for a one-way message, and a StreamCall
+/// where M gives a Stream.
 template <auto M, class... Args>
 void send_call(ActorRef& ref, OutgoingCall call, boost::intrusive_ptr<PendingReply> pending,
                Args&&... args) {
-  using Stored = typename MemberSignature<decltype(M)>::Arguments;
-  call.argument_count = sizeof...(Args);
+  using Signature = MemberSignature<decltype(M)>;
+  using Stored = typename Signature::Arguments;
+  const auto* caller = pending.get();  // alive while the message is written
+  const auto finish = [caller]([[maybe_unused]] Encoder& encoder) {
+    if constexpr (Signature::kIsStream) {
+      encode_value(encoder, static_cast<const StreamCall<ResultOf<M>>*>(caller)->sink());
+    }
+  };
+  call.argument_count = sizeof...(Args) + (Signature::kIsStream ? 1 : 0);
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     if constexpr (ArgumentsOf<Stored>::template kAnyLate<Args...>) {
       static_assert(sizeof...(Args) <= LateArguments::kIndexMax);
       using Wire = typename ArgumentsOf<Stored>::Wire;
       Wire wire{std::tuple_element_t<I, Wire>(ref.domain(), std::forward<Args>(args))...};
       ((call.references |= std::uint64_t{std::get<I>(wire).is_reference()} << I), ...);
-      const auto write = [&](Encoder& encoder) { (std::get<I>(wire).encode(encoder), ...); };
+      const auto write = [&](Encoder& encoder) {
+        (std::get<I>(wire).encode(encoder), ...);
+        finish(encoder);
+      };
       ref.send_remote(call, write, std::move(pending));
     } else {
       const auto write = [&](Encoder& encoder) {
         (encode_value(encoder,
                       as_stored<std::tuple_element_t<I, Stored>>(std::forward<Args>(args))),
          ...);
+        finish(encoder);
       };
       ref.send_remote(call, write, std::move(pending));
     }
   }
   (std::index_sequence_for<Args...>());
 }
+
+/// Where another node pushes the items for `buffer`.
+template <class T>
+Result<HandleRef> make_sink(const boost::intrusive_ptr<StreamBuffer<T>>& buffer) {
+  try {
+    return spawn_hidden(*buffer->domain(), actor_type<StreamSink<T>>(),
+                        [&]() -> void* { return new StreamSink<T>(buffer); });
+  } catch (...) {
+    return fail(error_from_current_exception());
+  }
+}
+
+/// What a call gives: a Future of the result, or the Stream of the items.
+template <auto M>
+using CallResult = std::conditional_t<MemberSignature<decltype(M)>::kIsStream, Stream<ResultOf<M>>,
+                                      Future<ResultOf<M>>>;
 
 }  // namespace muster::detail

@@ -11,7 +11,12 @@
 #include <tuple>
 #include <type_traits>
 
-namespace muster::detail {
+namespace muster {
+
+template <class T>
+class Stream;
+
+namespace detail {
 
 constexpr std::uint64_t fnv1a(std::string_view text) noexcept {
   std::uint64_t hash = 0xCBF29CE484222325ULL;
@@ -51,29 +56,39 @@ decltype(auto) as_stored(Arg&& arg) {
   }
 }
 
+/// What a method's return type says: a value, a Task of one, or a Stream of them.
 template <class T>
-struct UnwrapTask {
+struct ReturnOf {
   using type = T;
   static constexpr bool kIsTask = false;
+  static constexpr bool kIsStream = false;
 };
 template <class T>
-struct UnwrapTask<Task<T>> {
+struct ReturnOf<Task<T>> {
   using type = T;
   static constexpr bool kIsTask = true;
+  static constexpr bool kIsStream = false;
+};
+template <class T>
+struct ReturnOf<Stream<T>> {
+  using type = T;
+  static constexpr bool kIsTask = false;
+  static constexpr bool kIsStream = true;
 };
 
 template <class M>
 struct MemberSignature;
-#define MUSTER_DETAIL_SIGNATURE(qualifiers)                           \
-  template <class R, class C, class... P>                             \
-  struct MemberSignature<R (C::*)(P...) qualifiers> {                 \
-    using Class = C;                                                  \
-    using Return = R;                                                 \
-    using Result = std::remove_cvref_t<typename UnwrapTask<R>::type>; \
-    static constexpr bool kIsTask = UnwrapTask<R>::kIsTask;           \
-    using Parameters = std::tuple<P...>;                              \
-    using Arguments = std::tuple<Stored<P>...>;                       \
-    static constexpr std::size_t kArity = sizeof...(P);               \
+#define MUSTER_DETAIL_SIGNATURE(qualifiers)                         \
+  template <class R, class C, class... P>                           \
+  struct MemberSignature<R (C::*)(P...) qualifiers> {               \
+    using Class = C;                                                \
+    using Return = R;                                               \
+    using Result = std::remove_cvref_t<typename ReturnOf<R>::type>; \
+    static constexpr bool kIsTask = ReturnOf<R>::kIsTask;           \
+    static constexpr bool kIsStream = ReturnOf<R>::kIsStream;       \
+    using Parameters = std::tuple<P...>;                            \
+    using Arguments = std::tuple<Stored<P>...>;                     \
+    static constexpr std::size_t kArity = sizeof...(P);             \
   };
 MUSTER_DETAIL_SIGNATURE()
 MUSTER_DETAIL_SIGNATURE(const)
@@ -81,7 +96,8 @@ MUSTER_DETAIL_SIGNATURE(noexcept)
 MUSTER_DETAIL_SIGNATURE(const noexcept)
 #undef MUSTER_DETAIL_SIGNATURE
 
-/// Does not need MUSTER_ACTOR, so that a class may call itself before the macro is seen.
+/// The result, or a stream's item. Does not need MUSTER_ACTOR, so that a class may call itself
+/// before the macro is seen.
 template <auto M>
 using ResultOf = typename MemberSignature<decltype(M)>::Result;
 
@@ -139,4 +155,5 @@ struct MethodOf {
   static constexpr std::uint64_t kHash = fnv1a(kName);
 };
 
-}  // namespace muster::detail
+}  // namespace detail
+}  // namespace muster

@@ -55,7 +55,7 @@ struct RuleState {
 /// The arguments of a message that is a call or send of A's M, or null.
 template <class A, auto M>
 const auto* arguments_of(const muster::detail::Message& message) {
-  const auto* typed = dynamic_cast<const muster::detail::CallMessage<A, M>*>(&message);
+  const auto* typed = dynamic_cast<const muster::detail::MessageOf<A, M>*>(&message);
   return typed ? &typed->arguments() : nullptr;
 }
 template <class A, auto M>
@@ -149,6 +149,8 @@ class MethodRule final : public MessageRuleOf<MethodRule<A, M>> {
   /// It is handled a second time, right after the first; nobody hears of the second. Requires:
   /// arguments that can be copied.
   MethodRule& duplicate() {
+    static_assert(!muster::detail::MemberSignature<decltype(M)>::kIsStream,
+                  "the call of a method that returns a Stream cannot be duplicated");
     return this->with([](auto& rule) { rule.effect.copy = &detail_::copy_of<A, M>; })
         .act(detail_::Action::kDuplicate);
   }

@@ -53,6 +53,7 @@ class Taken {
 template <auto M>
 class Received {
   using Signature = muster::detail::MemberSignature<decltype(M)>;
+  static_assert(!Signature::kIsStream, "a probe cannot play a method that returns a Stream");
   using Call = muster::detail::CallMessage<typename Signature::Class, M>;
 
  public:
