@@ -164,22 +164,24 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
         resolver_(state_->reactor->io()),
         socket_(state_->reactor->io()) {}
 
-  void start(const net::HostPort& to, Duration timeout) {
+  /// Requires: the transport has not stopped.
+  void start(const Result<net::HostPort>& to, Duration timeout) {
+    if (!to) {
+      state_->reactor->post(
+          [self = shared_from_this(), error = to.error()] { self->finish(muster::fail(error)); });
+      return;
+    }
     auto& timers = *state_->reactor;
     deadline_ = timers.schedule(timers.clock().now() + timeout, [self = shared_from_this(),
                                                                  timeout] {
       self->finish(muster::fail(ErrorCode::kTimeout, "cannot connect to " + self->address_ +
                                                          ": no answer within " + seconds(timeout)));
     });
-    if (deadline_ == 0) {  // stopped: nothing would end a connection that begins now
-      return finish(muster::fail(ErrorCode::kCancelled,
-                                 "cannot connect to " + address_ + ": the transport has stopped"));
-    }
     const std::scoped_lock lock(mutex_);
     error_code error;
-    const auto numeric = boost::asio::ip::make_address(to.host, error);
-    if (!error) return connect({tcp::endpoint(numeric, to.port)});
-    resolver_.async_resolve(to.host, std::to_string(to.port), tcp::resolver::numeric_service,
+    const auto numeric = boost::asio::ip::make_address(to->host, error);
+    if (!error) return connect({tcp::endpoint(numeric, to->port)});
+    resolver_.async_resolve(to->host, std::to_string(to->port), tcp::resolver::numeric_service,
                             [self = shared_from_this()](const error_code& failed,
                                                         const tcp::resolver::results_type& found) {
                               const Reactor::CallbackScope scope(*self->state_->reactor);
@@ -189,6 +191,11 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
                               const std::scoped_lock inner(self->mutex_);
                               if (!self->finished_) self->connect(std::move(endpoints));
                             });
+  }
+
+  void stop() {
+    finish(muster::fail(ErrorCode::kCancelled,
+                        "cannot connect to " + address_ + ": the transport has stopped"));
   }
 
  private:
@@ -255,42 +262,58 @@ class TcpTransport final : public Transport {
     if (error || found.empty()) return cannot_listen(address, error);
     auto acceptor = std::make_shared<TcpAcceptor>(state_, std::move(on_accept));
     if (error = acceptor->open(*found.begin()); error) return cannot_listen(address, error);
-    acceptor->accept();
-    {
-      const std::scoped_lock lock(mutex_);
-      std::erase_if(acceptors_, [](const auto& a) { return a.expired(); });
-      acceptors_.push_back(acceptor);
+    const std::scoped_lock lock(mutex_);
+    if (stopped_) {
+      return fail(ErrorCode::kCancelled,
+                  "cannot listen on " + address + ": the transport has stopped");
     }
+    acceptor->accept();
+    remember(acceptors_, acceptor);
     return std::make_unique<TcpListener>(std::move(acceptor));
   }
 
   void connect(const std::string& address, Duration timeout,
                std::function<void(Result<std::unique_ptr<ByteStream>>)> done) override {
-    const auto parsed = net::parse_address(address);
-    if (!parsed) {
-      state_->reactor->post(
-          [done = std::move(done), error = parsed.error()] { done(muster::fail(error)); });
-      return;
+    const auto connecting = std::make_shared<Connecting>(state_, address, std::move(done));
+    {
+      const std::scoped_lock lock(mutex_);
+      if (!stopped_) {
+        connecting->start(net::parse_address(address), timeout);
+        remember(connects_, connecting);
+        return;
+      }
     }
-    auto connecting = std::make_shared<Connecting>(state_, address, std::move(done));
-    connecting->start(*parsed, timeout);
+    connecting->stop();
   }
 
   Timers& timers() override { return *state_->reactor; }
 
   void stop() override {
-    state_->reactor->stop();
+    std::vector<std::weak_ptr<TcpAcceptor>> acceptors;
+    std::vector<std::weak_ptr<Connecting>> connects;
     {
       const std::scoped_lock lock(mutex_);
-      for (const auto& weak : acceptors_) {
-        if (const auto acceptor = weak.lock()) acceptor->close();
-      }
+      stopped_ = true;
+      acceptors.swap(acceptors_);
+      connects.swap(connects_);
+    }
+    state_->reactor->stop();
+    for (const auto& weak : acceptors) {
+      if (const auto acceptor = weak.lock()) acceptor->close();
+    }
+    for (const auto& weak : connects) {
+      if (const auto connecting = weak.lock()) connecting->stop();
     }
     state_->close_all();
     state_->reactor->drain();
   }
 
  private:
+  template <class T>
+  static void remember(std::vector<std::weak_ptr<T>>& all, const std::shared_ptr<T>& one) {
+    std::erase_if(all, [](const auto& other) { return other.expired(); });
+    all.push_back(one);
+  }
   static tl::unexpected<Error> cannot_listen(const std::string& address, const error_code& error) {
     return fail(ErrorCode::kUnavailable,
                 "cannot listen on " + address + ": " + net::system_text(error));
@@ -298,7 +321,10 @@ class TcpTransport final : public Transport {
 
   const std::shared_ptr<TcpState> state_;
   std::mutex mutex_;
-  std::vector<std::weak_ptr<TcpAcceptor>> acceptors_;  // guarded by mutex_
+  // Guarded by mutex_. What begins does so under it and is remembered: the stop ends it.
+  std::vector<std::weak_ptr<TcpAcceptor>> acceptors_;
+  std::vector<std::weak_ptr<Connecting>> connects_;
+  bool stopped_ = false;
 };
 
 }  // namespace

@@ -61,7 +61,8 @@ class Transport {
                        std::function<void(Result<std::unique_ptr<ByteStream>>)> done) = 0;
   /// The timers driven by the same thread as the streams' callbacks.
   virtual Timers& timers() = 0;
-  /// Stops all threads after the callback under way; operations end with kCancelled. Idempotent.
+  /// Stops all threads after the callback under way; operations under way, and those that begin
+  /// later, end with kCancelled, on the thread that calls. Idempotent.
   virtual void stop() = 0;
 };
 

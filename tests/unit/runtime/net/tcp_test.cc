@@ -3,8 +3,12 @@
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <future>
+#include <latch>
+#include <thread>
 
 #include "tests/unit/runtime/net/net_fixture.h"
 
@@ -47,6 +51,74 @@ TEST(TcpTest, MalformedAddressIsRefused) {
   Streams done;
   transport->connect("nonsense", 5s, [&](auto stream) { done.set_value(std::move(stream)); });
   EXPECT_EQ(done.get_future().get().error().code, ErrorCode::kInvalid);
+}
+
+// A port of this machine that answers no connect: its backlog is full.
+class SilentPort {
+ public:
+  SilentPort() {
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof any;
+    auto* const name = reinterpret_cast<sockaddr*>(&any);
+    EXPECT_EQ(::bind(listening_, name, size), 0);
+    EXPECT_EQ(::listen(listening_, 0), 0);
+    EXPECT_EQ(::getsockname(listening_, name, &size), 0);
+    for (const int fd : filling_) static_cast<void>(::connect(fd, name, size));
+    port_ = ntohs(any.sin_port);
+  }
+  ~SilentPort() {
+    ::close(listening_);
+    for (const int fd : filling_) ::close(fd);
+  }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  static int client() { return ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0); }
+  int listening_ = ::socket(AF_INET, SOCK_STREAM, 0);
+  std::array<int, 4> filling_{client(), client(), client(), client()};
+  int port_ = 0;
+};
+
+TEST(TcpTest, StopEndsWhatIsUnderWayAndWhatComesLater) {
+  const SilentPort port;
+  const auto transport = make_tcp_transport();
+  std::vector<Error> errors;  // the first while it stops, the others at once
+  const auto connect = [&](const std::string& address) {
+    transport->connect(address, 60s, [&](auto stream) { errors.push_back(stream.error()); });
+  };
+  connect(port.address());
+  transport->stop();
+  connect(port.address());
+  connect("nonsense");
+  ASSERT_EQ(errors.size(), 3U);
+  for (const Error& error : errors) EXPECT_EQ(error.code, ErrorCode::kCancelled);
+  EXPECT_EQ(errors[0].message,
+            "cannot connect to " + port.address() + ": the transport has stopped");
+  EXPECT_EQ(transport->listen("127.0.0.1:0", [](auto) {}).error().code, ErrorCode::kCancelled);
+  transport->stop();
+}
+
+// At whatever point of a connect the stop comes, it ends once, and the sanitizer sees no leak.
+TEST(TcpTest, StopMeetsConnectsThatBegin) {
+  const SilentPort port;
+  for (int round = 0; round < 50; ++round) {
+    const auto transport = make_tcp_transport();
+    std::atomic<int> begun{0}, ended{0};
+    std::latch first(1);
+    std::jthread caller([&](const std::stop_token& stop) {
+      while (!stop.stop_requested() && begun < 200) {
+        transport->connect(port.address(), 60s, [&](auto) { ++ended; });
+        if (++begun == 1) first.count_down();
+      }
+    });
+    first.wait();
+    transport->stop();
+    caller.request_stop();
+    caller.join();
+    EXPECT_EQ(begun, ended);
+  }
 }
 
 TEST(TcpTest, TimersRunInOrderAndCancelledOnesNever) {
