@@ -2,7 +2,9 @@
 
 #include "runtime/core/cell_extras.h"
 #include "runtime/core/runtime_core.h"
+#include "runtime/core/supervision.h"
 #include "runtime/core/waiting_room.h"
+#include "runtime/core/watchers.h"
 
 namespace muster::detail {
 
@@ -14,7 +16,9 @@ thread_local ActorCell* current_cell = nullptr;
 
 class FunctionContinuation final : public Continuation {
  public:
-  explicit FunctionContinuation(std::function<void()> function) : function_(std::move(function)) {}
+  explicit FunctionContinuation(std::function<void()> function) : function_(std::move(function)) {
+    for_any_incarnation = true;
+  }
   void run() override { function_(); }
 
  private:
@@ -51,9 +55,12 @@ std::string unlike(std::string_view found, std::string_view wanted) {
 /// Ends the actor in its turn.
 class ActorCell::StopMessage final : public Message {
  public:
-  StopMessage(ActorCell& cell, DownReason reason) : cell_(cell), reason_(reason) { is_stop = 1; }
+  StopMessage(ActorCell& cell, DownReason reason, Error cause)
+      : cell_(cell), reason_(reason), cause_(std::move(cause)) {
+    is_stop = 1;
+  }
   HandlerRun invoke(void*, HandlerContext&) override {
-    cell_.die(reason_, cell_.cause_for(reason_, {}));
+    cell_.die(reason_, std::move(cause_));
     return {};
   }
   void reject(const Error&) override {}
@@ -63,6 +70,7 @@ class ActorCell::StopMessage final : public Message {
  private:
   ActorCell& cell_;
   DownReason reason_;
+  Error cause_;
 };
 
 ActorCell::ActorCell(boost::intrusive_ptr<RuntimeCore> core, ActorId id, const ActorType& type,
@@ -70,14 +78,14 @@ ActorCell::ActorCell(boost::intrusive_ptr<RuntimeCore> core, ActorId id, const A
     : ActorRef(id, true),
       core_(std::move(core)),
       type_(type),
-      name_(options.name),
+      name_(core_->full_name(options.name)),
       capacity_(options.mailbox_capacity ? options.mailbox_capacity
                                          : core_->options().mailbox_capacity),
-      detached_(options.detached) {
-  if (options.reentrant || !options.groups.empty()) {
-    extras_ = std::make_unique<CellExtras>();
-    extras_->groups = std::make_unique<HandlerGroups>(type, options, capacity_);
-  }
+      detached_(options.detached),
+      restarts_(options.max_restarts > 0 || options.supervisor.valid()) {
+  const bool grouped = options.reentrant || !options.groups.empty();
+  if (grouped || restarts_) extras_ = std::make_unique<CellExtras>();
+  if (grouped) extras_->groups = std::make_unique<HandlerGroups>(type, options, capacity_);
 }
 
 ActorCell::~ActorCell() = default;
@@ -102,6 +110,7 @@ void ActorCell::construct(FunctionRef<void*()> make) {
   const boost::intrusive_ptr<ActorCell> keep(this);
   try {
     const CellScope scope(this);
+    if (restarts_) supervision()->join();
     object_ = make();
   } catch (...) {
     die(DownReason::kCrashed, Error{ErrorCode::kUnavailable,
@@ -110,6 +119,7 @@ void ActorCell::construct(FunctionRef<void*()> make) {
                                     {}});
     throw;
   }
+  if (restarts_) supervision()->constructed();
   // scheduled_ has been true since construction: what came in meanwhile waits for this run.
   intrusive_ptr_add_ref(static_cast<ActorRef*>(this));
   if (!go_idle()) core_->executor().post(*this);
@@ -141,15 +151,21 @@ bool ActorCell::push_urgent(boost::intrusive_ptr<Continuation> continuation) {
   return !std::exchange(scheduled_, true);
 }
 
-void ActorCell::end(DownReason reason, bool kill) {
+void ActorCell::end(DownReason reason, bool kill, const std::string& detail) {
+  const auto now = [this, reason, detail] { die(reason, cause_for(reason, detail)); };
   if (kill) {
-    request_stops();
-    resume(boost::intrusive_ptr<Continuation>(
-        new FunctionContinuation([this, reason] { die(reason, cause_for(reason, {})); })));
+    request_stops(true);
+    control(now);
     return;
   }
+  if (restarts_ && reason == DownReason::kShutdown) {
+    control([this, now] {
+      if (is_down()) now();
+    });
+  }
   bool wake = false;
-  std::unique_ptr<Message> stop = std::make_unique<StopMessage>(*this, reason);
+  std::unique_ptr<Message> stop =
+      std::make_unique<StopMessage>(*this, reason, cause_for(reason, detail));
   {
     const std::scoped_lock lock(mutex_);
     if (dead_ || std::exchange(ending_, true)) return;
@@ -159,19 +175,12 @@ void ActorCell::end(DownReason reason, bool kill) {
   if (stop) stop_after_waiting(std::move(stop));
 }
 
-void ActorCell::last_handle_gone() {
-  if (!detached_) end(DownReason::kReleased, false);
+void ActorCell::control(std::function<void()> function) {
+  resume(boost::intrusive_ptr<Continuation>(new FunctionContinuation(std::move(function))));
 }
 
-void ActorCell::monitor(std::function<void(const Down&)> hear) {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (!dead_) {
-      monitors_.push_back(std::move(hear));
-      return;
-    }
-  }
-  hear(*down_);
+void ActorCell::last_handle_gone() {
+  if (!detached_) end(DownReason::kReleased, false);
 }
 
 void ActorCell::run() {
@@ -196,7 +205,7 @@ void ActorCell::run() {
 bool ActorCell::go_idle() {
   {
     const std::scoped_lock lock(mutex_);
-    open_ = groups() ? groups()->open() : current_ == nullptr;
+    open_ = !is_down() && (groups() ? groups()->open() : current_ == nullptr);
     const bool work =
         !urgent_inbox_.empty() || (open_ && !inbox_.empty()) || (crowded_ && first_has_room());
     started_ = true;
@@ -235,12 +244,13 @@ bool ActorCell::step() {
   if (urgent_next_ == urgent_.size() && look && !refill()) return false;
   if (urgent_next_ < urgent_.size()) {
     const auto continuation = std::move(urgent_[urgent_next_++]);
-    if (object_ == nullptr) return true;
+    // Where the actor is dead there is no object either, and nobody's work is for any incarnation.
+    if (object_ == nullptr && (dead_ || !continuation->for_any_incarnation)) return true;
     handling_ = nullptr;
     try {
       continuation->run();
     } catch (...) {
-      crash(std::current_exception());
+      crash(std::current_exception(), nullptr);
     }
     after_slice(std::exchange(current_frame(), nullptr));
     return true;
@@ -283,8 +293,7 @@ void ActorCell::begin(std::unique_ptr<Message> message) {
       handled(*message);
     }
   } catch (...) {
-    current_ = std::move(message);  // its caller hears the cause of death
-    crash(std::current_exception());
+    crash(std::current_exception(), std::move(message));
   }
 }
 
@@ -317,30 +326,45 @@ std::unique_ptr<Message> ActorCell::coroutine_ended(std::unique_ptr<Message> mes
   const auto failure = run.failure();
   run = HandlerRun();  // before the message that it refers to
   if (failure) {
-    current_ = std::move(message);  // its caller hears the cause of death
-    crash(failure);
+    crash(failure, std::move(message));
     return nullptr;
   }
   if (extras_ != nullptr) handled(*message);
   return message->take_call();
 }
 
-void ActorCell::crash(std::exception_ptr failure) {
+void ActorCell::crash(std::exception_ptr failure, std::unique_ptr<Message> culprit) {
   std::string text;
   try {
     std::rethrow_exception(failure);
+  } catch (const ActorExit& exit) {
+    if (culprit) current_ = std::move(culprit);
+    die(DownReason::kStopped, cause_for(DownReason::kStopped, exit.what()));
+    return;
   } catch (...) {
     text = error_from_current_exception().message;
   }
-  core_->report(describe() + " crashed: " + text);
-  die(DownReason::kCrashed, cause_for(DownReason::kCrashed, text));
+  fail_with(DownReason::kCrashed, text, std::move(culprit));
+}
+
+void ActorCell::fail_with(DownReason reason, const std::string& why, std::unique_ptr<Message> by) {
+  if (is_down()) return;  // it has failed already
+  const Error cause = cause_for(reason, why);
+  core_->report(cause.message);
+  handling_ = nullptr;
+  if (supervision() != nullptr && !core_->stopping()) {
+    supervision()->failed(reason, cause, why, std::move(by));
+    return;
+  }
+  if (by) current_ = std::move(by);  // its caller hears the cause of death
+  die(reason, cause);
 }
 
 Error ActorCell::cause_for(DownReason reason, const std::string& detail) const {
   std::string what;
   switch (reason) {
     case DownReason::kStopped:
-      what = " was stopped";
+      what = detail.empty() ? " was stopped" : " was stopped: ";
       break;
     case DownReason::kReleased:
       what = " ended: its last handle was dropped";
@@ -357,13 +381,28 @@ Error ActorCell::cause_for(DownReason reason, const std::string& detail) const {
     case DownReason::kNodeLost:
       what = " is out of reach: ";
       break;
+    case DownReason::kLinked:
+      what = " failed with an actor that it is linked with: ";
+      break;
   }
   return Error{ErrorCode::kUnavailable, describe() + what + detail, {}};
 }
 
+MessageList ActorCell::destroy_object() {
+  MessageList begun;
+  if (auto message = std::move(current_)) begun.push(std::move(message));
+  if (groups() != nullptr) begun.append(groups()->destroy_runs());
+  running_ = HandlerRun();
+  if (void* object = std::exchange(object_, nullptr)) {
+    const CellScope scope(this);
+    type_.destroy(object);
+  }
+  return begun;
+}
+
 void ActorCell::die(DownReason reason, Error cause) {
   const boost::intrusive_ptr<ActorCell> keep(this);
-  std::vector<std::function<void(const Down&)>> monitors;
+  std::unique_ptr<Watchers> watchers;
   MessageList late;
   std::vector<boost::intrusive_ptr<Continuation>> unheard;
   WaitingRoom in_room;
@@ -371,22 +410,15 @@ void ActorCell::die(DownReason reason, Error cause) {
     const std::scoped_lock lock(mutex_);
     if (dead_) return;
     dead_ = true;
-    down_ = std::make_unique<Down>(Down{id(), name_, reason, std::move(cause)});
-    monitors.swap(monitors_);
+    down_ = std::make_unique<Down>(Down{id(), name_, reason, std::move(cause), incarnation()});
+    watchers.swap(watchers_);
     late = std::move(inbox_);
     unheard.swap(urgent_inbox_);
     if (std::exchange(crowded_, false)) in_room.swap(*room_);
   }
-  MessageList begun;
-  if (groups() != nullptr) begun = groups()->destroy_runs();
-  running_ = HandlerRun();
-  if (void* object = std::exchange(object_, nullptr)) {
-    const CellScope scope(this);
-    type_.destroy(object);
-  }
+  MessageList begun = destroy_object();
   core_->forget(*this);
-  request_stops();
-  if (current_) begun.push(std::move(current_));
+  request_stops(true);
   MessageList waiting;
   while (auto message = begun.pop()) {
     if (message->begun()) {
@@ -402,14 +434,19 @@ void ActorCell::die(DownReason reason, Error cause) {
   while (const auto one = in_room.pop()) {
     turn_away(*one, {DeadLetterReason::kActorEnded, down_->cause});
   }
-  for (const auto& hear : monitors) hear(*down_);
+  if (watchers) watchers->tell(*this, *down_);
+  if (restarts_) Supervision::end(*this);
   core_->cell_ended();
 }
 
 void ActorCell::reject(Message& message) {
+  drop(message, down_->cause);
+}
+
+void ActorCell::drop(Message& message, const Error& cause) {
   // Who sent what has waited is not known any more, but whether it was this node.
   const ActorId sender{message.wire_bytes == 0 ? id().node : NodeId{}, 0};
-  refuse(message, {DeadLetterReason::kActorEnded, down_->cause}, sender, message.one_way());
+  refuse(message, {DeadLetterReason::kActorEnded, cause}, sender, message.one_way());
 }
 
 void ActorCell::one_way_failed(std::string_view method, const Error& error) {

@@ -6,12 +6,12 @@
 // time.
 //
 // Invariants:
-//  1. scheduled_ is true from the moment the cell is posted until its run finds nothing to do;
-//  while
-//     it is true the executor holds a reference.
+//  1. scheduled_ is true from the moment the cell is posted until its run finds nothing to do; the
+//     executor holds a reference while it is true.
 //  2. Every message delivered is invoked or rejected, once, in the order of delivery; urgent
 //     messages overtake the others, and continuations all messages.
 //  3. After the cell died no handler runs; the reason and the cause never change.
+//  4. While the cell is down (supervision.h) no handler runs either, and messages wait.
 
 #include <muster/detail/spin_lock.h>
 #include <muster/runtime.h>
@@ -23,22 +23,19 @@
 
 namespace muster::detail {
 
+class HandlerGroups;
 class RuntimeCore;
+class Supervision;
 class WaitingMessage;
 class WaitingRoom;
-
-/// "a Counter, not a Ledger", also where two classes share a name.
-std::string unlike(std::string_view found, std::string_view wanted);
-
+class Watchers;
 struct CellExtras;
-class HandlerGroups;
 
 class ActorCell : public ActorRef, public Place, private Runnable, private HandlerContext {
  public:
   ActorCell(boost::intrusive_ptr<RuntimeCore> core, ActorId id, const ActorType& type,
             const SpawnOptions& options);
   ~ActorCell() override;
-
   const ActorType& type() const noexcept { return type_; }
   const std::string& name() const noexcept { return name_; }
   RuntimeCore& core() const noexcept { return *core_; }
@@ -51,18 +48,18 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   /// What it is doing; nothing when it is dead.
   std::optional<ActorInfo> inspect() const;
   /// As stop() of a handle, with the reason that monitors hear.
-  void end(DownReason reason, bool kill);
+  void end(DownReason reason, bool kill, const std::string& detail = {});
+  /// Has `function` run in the cell's run, before messages. Dropped when the actor is dead.
+  void control(std::function<void()> function);
+  Supervision* supervision() const noexcept;  // null: never restarted, or dead; in the run
+  std::uint64_t incarnation() const noexcept override;  // living, or the last; in the run
 
   boost::intrusive_ptr<Domain> domain() const override;
   std::string describe() const override;
   Duration default_timeout() const override;
-  void deliver(std::unique_ptr<Message> message, const ActorType& expected) override {
-    ActorCell::deliver_from(std::move(message), expected, nullptr);
-  }
+  void deliver(std::unique_ptr<Message> message, const ActorType& expected) override;
   void deliver_as(const Delivery& delivery, std::unique_ptr<Message> message,
-                  const ActorType& expected, Taken taken) override {
-    deliver_as_from(delivery, std::move(message), expected, nullptr, std::move(taken));
-  }
+                  const ActorType& expected, Taken taken) override;
   /// The same of a message that came from the node `from`; null: from this one.
   virtual void deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
                             const NodeId* from);
@@ -73,7 +70,6 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   void send_remote(const OutgoingCall&, FunctionRef<void(Encoder&)>,
                    boost::intrusive_ptr<PendingReply>) override;
   void stop(bool kill) override { end(kill ? DownReason::kKilled : DownReason::kStopped, kill); }
-
   void resume(boost::intrusive_ptr<Continuation> continuation) override;
   void place_add_ref() noexcept override { intrusive_ptr_add_ref(static_cast<ActorRef*>(this)); }
   void place_release() noexcept override { intrusive_ptr_release(static_cast<ActorRef*>(this)); }
@@ -88,6 +84,8 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   static ActorCell* current() noexcept;
 
  private:
+  friend class Supervision;  // of what few actors need: see supervision.h
+  friend class Watchers;
   class StopMessage;
   class UrgentMessage;
   class Abandoned;
@@ -96,7 +94,6 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   void last_handle_gone() override;
   void run() override;
   void one_way_failed(std::string_view method, const Error& error) override;
-
   ActorState state() const noexcept;  // requires mutex_
   bool step();                        // false: nothing to do
   /// Why a message is not let in, as its sender hears it.
@@ -137,7 +134,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   bool abandon_waiting(const CallKey& key);
   bool abandon_in_room(const CallKey& key);
   static Error not_awaited();
-  void request_stops();                  // of all handlers, now and from now on
+  void request_stops(bool from_now_on);  // of all handlers
   void handled(const Message& message);  // its handler has ended
   void count_handled(const Message& message) noexcept;
   bool refill();   // takes what came in; false when nothing did
@@ -150,9 +147,13 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   void take_turn();     // handles what is next, with extras_
   void sort_pending();  // the same: into the groups, if there are any
   MessageList take_waiting();
-  void crash(std::exception_ptr failure);
+  void crash(std::exception_ptr failure, std::unique_ptr<Message> culprit);  // which may be null
+  void fail_with(DownReason reason, const std::string& why, std::unique_ptr<Message> by = nullptr);
+  bool is_down() const noexcept;  // in the run, or with mutex_
+  MessageList destroy_object();   // and its runs; gives the messages that were being handled
   void die(DownReason reason, Error cause);
   void reject(Message& message);  // of a dead actor
+  void drop(Message& message, const Error& cause);
   void schedule();
   Error cause_for(DownReason reason, const std::string& detail) const;
 
@@ -161,7 +162,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   const ActorType& type_;
   const std::string name_;
   const std::size_t capacity_;
-  const bool detached_;
+  const bool detached_, restarts_;
 
   // Owned by the run:
   void* object_ = nullptr;
@@ -191,9 +192,9 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   bool ending_ = false;    // a stop is in the mailbox
   bool stopping_ = false;  // stop tokens are asked to stop from the start
   bool dead_ = false;
-  std::unique_ptr<Down> down_;  // set with dead_
-  std::vector<std::function<void(const Down&)>> monitors_;
-  std::unique_ptr<WaitingRoom> room_;  // since a message first had to wait
+  std::unique_ptr<Down> down_;          // set with dead_
+  std::unique_ptr<Watchers> watchers_;  // null: none so far
+  std::unique_ptr<WaitingRoom> room_;   // since a message first had to wait
 };
 
 }  // namespace muster::detail

@@ -71,7 +71,9 @@ Result<void> Peer::on_cancel(const wire::IncomingMessage& message) {
 class ActorCell::Abandoned final : public Continuation {
  public:
   Abandoned(ActorCell& cell, const CallKey& key, bool cancelled)
-      : cell_(cell), key_(key), cancelled_(cancelled) {}
+      : cell_(cell), key_(key), cancelled_(cancelled) {
+    for_any_incarnation = true;
+  }
   const CallKey& key() const noexcept { return key_; }
   void run() override {
     // Of a call from this node the message knows by itself.
@@ -132,6 +134,7 @@ bool ActorCell::abandon_waiting(const CallKey& key) {
   if (!message && extras_ != nullptr) message = extras_->urgent.take(key);
   if (!message) return abandon_in_room(key);
   count_handled(*message);
+  if (supervision() != nullptr) supervision()->given_up(*message);
   message->reject(not_awaited());
   return true;
 }
@@ -165,6 +168,7 @@ std::stop_token ActorCell::stop_token() {
 }
 
 void ActorCell::handled(const Message& message) {
+  if (supervision() != nullptr) supervision()->handled(message);
   if (!extras_->stoppable) return;
   std::list<CellExtras::Stop> over;
   const std::scoped_lock lock(mutex_);
@@ -173,11 +177,11 @@ void ActorCell::handled(const Message& message) {
   extras_->stoppable = !extras_->stops.empty();
 }
 
-void ActorCell::request_stops() {
+void ActorCell::request_stops(bool from_now_on) {
   std::list<CellExtras::Stop> stops;
   {
     const std::scoped_lock lock(mutex_);
-    stopping_ = true;
+    stopping_ = stopping_ || from_now_on;
     if (extras_ != nullptr) stops.swap(extras_->stops);
   }
   for (auto& stop : stops) stop.source.request_stop();

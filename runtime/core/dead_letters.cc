@@ -18,6 +18,8 @@ std::string_view to_string(DeadLetterReason reason) noexcept {
       return "unreachable";
     case DeadLetterReason::kRefused:
       return "refused";
+    case DeadLetterReason::kPoison:
+      return "poison";
   }
   return "unknown";
 }

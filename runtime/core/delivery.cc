@@ -10,7 +10,7 @@ namespace muster::detail {
 /// Brings an urgent message past those that wait. When the actor ends first, it is rejected.
 class ActorCell::UrgentMessage final : public Continuation {
  public:
-  explicit UrgentMessage(ActorCell& cell) : cell_(cell) {}
+  explicit UrgentMessage(ActorCell& cell) : cell_(cell) { for_any_incarnation = true; }
   ~UrgentMessage() override {
     if (message) cell_.reject(*message);
   }
@@ -27,6 +27,15 @@ class ActorCell::UrgentMessage final : public Continuation {
  private:
   ActorCell& cell_;
 };
+
+void ActorCell::deliver(std::unique_ptr<Message> message, const ActorType& expected) {
+  ActorCell::deliver_from(std::move(message), expected, nullptr);
+}
+
+void ActorCell::deliver_as(const Delivery& delivery, std::unique_ptr<Message> message,
+                           const ActorType& expected, Taken taken) {
+  deliver_as_from(delivery, std::move(message), expected, nullptr, std::move(taken));
+}
 
 void ActorCell::deliver_from(std::unique_ptr<Message> message, const ActorType& expected,
                              const NodeId* from) {

@@ -206,12 +206,19 @@ boost::intrusive_ptr<Place> place_for(const FutureStateBase& state) {
 
 namespace {
 
+/// Runs in the incarnation of the place that left it, which may be what it refers to; else never.
 class FunctionContinuation final : public Continuation {
  public:
-  explicit FunctionContinuation(std::function<void()> function) : function_(std::move(function)) {}
-  void run() override { std::exchange(function_, nullptr)(); }
+  FunctionContinuation(const Place& place, std::function<void()> function)
+      : place_(place), incarnation_(place.incarnation()), function_(std::move(function)) {}
+  void run() override {
+    const auto function = std::exchange(function_, nullptr);
+    if (place_.incarnation() == incarnation_) function();
+  }
 
  private:
+  const Place& place_;
+  const std::uint64_t incarnation_;
   std::function<void()> function_;
 };
 
@@ -231,12 +238,14 @@ class PlaceWaiter final : public Waiter {
 void run_when_ready(FutureStateBase& state, boost::intrusive_ptr<Place> place,
                     std::function<void()> function) {
   if (!place) return function();
-  state.subscribe(boost::intrusive_ptr<Waiter>(
-      new PlaceWaiter(std::move(place), new FunctionContinuation(std::move(function)))));
+  const boost::intrusive_ptr<Continuation> work(
+      new FunctionContinuation(*place, std::move(function)));
+  state.subscribe(boost::intrusive_ptr<Waiter>(new PlaceWaiter(std::move(place), work)));
 }
 
 void post_to(Place& place, std::function<void()> work) {
-  place.resume(boost::intrusive_ptr<Continuation>(new FunctionContinuation(std::move(work))));
+  place.resume(
+      boost::intrusive_ptr<Continuation>(new FunctionContinuation(place, std::move(work))));
 }
 
 }  // namespace muster::detail

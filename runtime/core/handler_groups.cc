@@ -88,6 +88,11 @@ void HandlerGroups::add_urgent(std::unique_ptr<Message> message) {
   group.urgent.push(std::move(message));
 }
 
+void HandlerGroups::put_back(std::unique_ptr<Message> message) {
+  Group& group = group_of(*message);
+  group.urgent.push_front(std::move(message));
+}
+
 bool HandlerGroups::stop_ready() const noexcept {
   if (!stop_ || serving_ != kNone || !runs_.empty()) return false;
   return std::ranges::all_of(groups_,
@@ -149,6 +154,13 @@ std::unique_ptr<Message> HandlerGroups::take(const CallKey& key) {
     if (auto message = group.waiting.take(key)) return message;
   }
   return after_stop_.take(key);
+}
+
+MessageList HandlerGroups::take_own() {
+  MessageList own;
+  for (Group& group : groups_) own.append(group.waiting.take_own());
+  own.append(after_stop_.take_own());
+  return own;
 }
 
 CoroutineFrame* HandlerGroups::suspended(const CallKey& key) const {

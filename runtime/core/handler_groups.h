@@ -41,6 +41,8 @@ class HandlerGroups {
 
   void add(std::unique_ptr<Message> message);
   void add_urgent(std::unique_ptr<Message> message);
+  /// It was taken by next(), and goes first in its group again.
+  void put_back(std::unique_ptr<Message> message);
   /// next() gives a message.
   bool ready() const noexcept;
   /// A message that is added may be ready at once.
@@ -58,6 +60,8 @@ class HandlerGroups {
 
   /// The message that waits, of that call; null when none does.
   std::unique_ptr<Message> take(const CallKey& key);
+  /// All that the incarnation of the actor has sent to itself.
+  MessageList take_own();
   /// The frame of the suspended handler of that call, or null.
   CoroutineFrame* suspended(const CallKey& key) const;
   bool has_late() const noexcept { return late_ > 0; }

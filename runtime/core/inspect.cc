@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/core/cell_extras.h"
 #include "runtime/core/runtime_core.h"
 #include "runtime/core/waiting_room.h"
 
@@ -19,6 +20,8 @@ std::string_view to_string(ActorState state) noexcept {
       return "running";
     case ActorState::kSuspended:
       return "suspended";
+    case ActorState::kRestarting:
+      return "restarting";
   }
   return "unknown";
 }
@@ -33,6 +36,7 @@ std::optional<ActorInfo> ActorCell::inspect() const {
     if (dead_) return std::nullopt;
     info.state = state();
     info.ending = ending_;
+    info.incarnation = incarnation();
     info.processed = handled_.load(std::memory_order_relaxed);
     info.mailbox_depth = accepted_ - info.processed;
     info.mailbox_bytes = held_bytes();
@@ -47,6 +51,7 @@ std::optional<ActorInfo> ActorCell::inspect() const {
 
 ActorState ActorCell::state() const noexcept {
   if (!started_) return ActorState::kStarting;
+  if (is_down()) return ActorState::kRestarting;
   if (!scheduled_) return suspended() ? ActorState::kSuspended : ActorState::kIdle;
   return on_thread_.load(std::memory_order_relaxed) ? ActorState::kRunning : ActorState::kReady;
 }

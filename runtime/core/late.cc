@@ -33,13 +33,16 @@ class LateMessage final : public Message {
   CallKey key() const noexcept override { return call_ ? call_->key() : CallKey{}; }
   bool given_up() const noexcept override { return call_ && call_->given_up(); }
   bool begun() const noexcept override { return call_ == nullptr; }
-  std::unique_ptr<Message> take_call() noexcept override { return std::move(call_); }
+  std::unique_ptr<Message> take_call() noexcept override {
+    if (call_) call_->take_marks_of(*this);
+    return std::move(call_);
+  }
 
  private:
   // The message outlives the run: the cell keeps it until the run has ended or was destroyed.
   static HandlerRun wait(LateMessage& self, LateMessage&, HandlerContext& context) {
     const auto all = self.all_there();
-    if (const auto caller = std::move(self.caller_)) {
+    if (const auto caller = self.caller_) {
       when_ready(*caller, [all](const FutureStateBase&) { all->cancel(); });
     }
     co_await LateAwaiter(all);

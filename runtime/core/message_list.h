@@ -27,6 +27,11 @@ class MessageList {
     (tail_ ? tail_->next : head_) = raw;
     tail_ = raw;
   }
+  void push_front(std::unique_ptr<Message> message) noexcept {
+    message->next = head_;
+    head_ = message.release();
+    if (tail_ == nullptr) tail_ = head_;
+  }
   std::unique_ptr<Message> pop() noexcept {
     std::unique_ptr<Message> first(head_);
     if (first) {
@@ -56,6 +61,18 @@ class MessageList {
       before = message;
     }
     return nullptr;
+  }
+
+  /// All that the incarnation of the actor has sent to itself.
+  MessageList take_own() noexcept {
+    MessageList own;
+    MessageList others;
+    while (auto message = pop()) {
+      MessageList& list = message->own ? own : others;
+      list.push(std::move(message));
+    }
+    append(std::move(others));
+    return own;
   }
 
  private:

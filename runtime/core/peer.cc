@@ -236,7 +236,8 @@ void Peer::find(std::uint64_t id, const std::string& name, std::uint64_t type_ha
   send(wire::encode_find({id, name, type_hash, wait}));
 }
 
-void Peer::monitor(const RemoteActor& actor, boost::intrusive_ptr<FutureState<Down>> state) {
+void Peer::monitor(const ActorId& actor, boost::intrusive_ptr<FutureState<Down>> state,
+                   std::uint64_t link) {
   std::uint64_t id = 0;
   std::optional<Error> cause;
   {
@@ -244,13 +245,13 @@ void Peer::monitor(const RemoteActor& actor, boost::intrusive_ptr<FutureState<Do
     cause = cause_;
     if (!cause) {
       id = ++last_request_;
-      watches_.emplace(id, Watch{state, actor.id()});
+      watches_.emplace(id, Watch{state, actor});
     }
   }
   if (cause) {
-    state->complete(Down{actor.id(), {}, DownReason::kNodeLost, *cause});
+    state->complete(Down{actor, {}, DownReason::kNodeLost, *cause});
   } else {
-    send(wire::encode_monitor({id, actor.id().number}));
+    send(wire::encode_monitor({id, actor.number, link}));
   }
 }
 

@@ -57,7 +57,9 @@ class Peer final : public net::SessionEvents,
   /// Gives the call's place up and tells the actor; false when it is not a call to this peer.
   bool abandon(std::uint64_t call_id, const FutureStateBase& state, std::uint64_t actor,
                bool cancelled);
-  void monitor(const RemoteActor& actor, boost::intrusive_ptr<FutureState<Down>> state);
+  /// `link`: the number of this node's actor that is linked with it; 0: none.
+  void monitor(const ActorId& actor, boost::intrusive_ptr<FutureState<Down>> state,
+               std::uint64_t link);
   void find(std::uint64_t id, const std::string& name, std::uint64_t type_hash, Duration wait);
   /// No handle to the proxy is left: tells the peer, unless one was made meanwhile.
   void release(RemoteActor& actor);

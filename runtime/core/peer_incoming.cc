@@ -2,6 +2,7 @@
 
 #include "runtime/core/peer.h"
 #include "runtime/core/references.h"
+#include "runtime/core/watchers.h"
 
 namespace muster::detail {
 
@@ -220,11 +221,15 @@ Result<void> Peer::on_monitor(const wire::IncomingMessage& message) {
   const auto tell = [weak = weak_from_this(), id = monitor->request_id](const Down& down) {
     const auto self = weak.lock();
     if (!self) return;
-    self->send(
-        wire::encode_down({id, static_cast<std::uint16_t>(down.reason), down.cause, down.name}));
+    self->send(wire::encode_down({id, static_cast<std::uint16_t>(down.reason), down.cause,
+                                  down.name, static_cast<std::uint32_t>(down.incarnation)}));
   };
   if (const auto cell = core_->cell(monitor->actor)) {
     cell->monitor(tell);
+    const ActorId other{from_, monitor->link};
+    if (monitor->link != 0 && Watchers::link(*cell, other) == Watchers::Linking::kNew) {
+      core_->watch_link(*this, other, *cell, false);
+    }
   } else {
     const ActorId id{core_->node_id(), monitor->actor};
     tell(Down{id, {}, DownReason::kStopped, unavailable("actor " + to_string(id) + " has ended")});
@@ -244,7 +249,8 @@ Result<void> Peer::on_down(const wire::IncomingMessage& message) {
     watches_.erase(found);
   }
   watch.state->complete(Down{watch.actor, std::move(frame->name),
-                             static_cast<DownReason>(frame->reason), std::move(frame->error)});
+                             static_cast<DownReason>(frame->reason), std::move(frame->error),
+                             frame->incarnation});
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/core/runtime_core.h"
+#include "runtime/core/supervision.h"
 
 namespace muster {
 
@@ -20,6 +21,8 @@ std::string_view to_string(DownReason reason) noexcept {
       return "shutdown";
     case DownReason::kNodeLost:
       return "node_lost";
+    case DownReason::kLinked:
+      return "linked";
   }
   return "unknown";
 }
@@ -43,8 +46,9 @@ void Runtime::shutdown() {
   core_->shutdown();
 }
 
-detail::HandleRef Runtime::new_cell(const detail::ActorType& type, const SpawnOptions& options) {
-  return core_->new_cell(type, options);
+detail::HandleRef Runtime::new_cell(const detail::ActorType& type, const SpawnOptions& options,
+                                    detail::HandleRef* existing) {
+  return core_->new_cell(type, options, existing);
 }
 
 void Runtime::construct(detail::ActorRef& cell, detail::FunctionRef<void*()> make) {
@@ -53,10 +57,21 @@ void Runtime::construct(detail::ActorRef& cell, detail::FunctionRef<void*()> mak
   core_->announce(actor);
 }
 
+detail::HandleRef detail::spawn_supervised(RuntimeCore& core, const ActorType& type,
+                                           const SpawnOptions& options, std::function<void*()> make,
+                                           HandleRef* existing) {
+  auto ref = core.new_cell(type, options, existing);
+  if (ref.get() == nullptr) return ref;
+  auto& actor = static_cast<ActorCell&>(*ref.get());
+  Supervision::construct(actor, options, std::move(make));
+  core.announce(actor);
+  return ref;
+}
+
 Future<detail::HandleRef> Runtime::find_ref(const std::string& name, const detail::ActorType& type,
                                             Duration timeout) {
   auto state = boost::intrusive_ptr(new detail::FutureState<detail::HandleRef>(domain()));
-  core_->find(name, {type.hash, std::string(type.name), &type}, timeout, true,
+  core_->find(core_->full_name(name), {type.hash, std::string(type.name), &type}, timeout, true,
               [state](Result<detail::HandleRef> found) { state->complete(std::move(found)); });
   return Future<detail::HandleRef>(state);
 }
@@ -125,13 +140,22 @@ boost::intrusive_ptr<detail::Domain> detail_::domain() {
   return current_cell().domain();
 }
 
+void detail_::deliver_to_self(std::unique_ptr<detail::Message> message,
+                              const detail::ActorType& type) {
+  detail::ActorCell& cell = current_cell();
+  MUSTER_CHECK(cell.type().is(type), cell.type().name, type.name);
+  detail::Supervision::deliver_own(cell, std::move(message));
+}
+
 ScheduledSend detail_::deliver_after(Duration delay,
                                      std::function<std::unique_ptr<detail::Message>()> make) {
   const boost::intrusive_ptr<detail::ActorCell> cell(&current_cell());
   Timers& timers = cell->core().timers();
-  const TimerId id = timers.schedule(timers.clock().now() + delay, [cell, make = std::move(make)] {
-    cell->deliver(make(), cell->type());
-  });
+  const TimerId id =
+      timers.schedule(timers.clock().now() + delay,
+                      [cell, incarnation = cell->incarnation(), make = std::move(make)] {
+                        detail::Supervision::deliver_late(*cell, incarnation, make());
+                      });
   return ScheduledSend(cell->domain(), id);
 }
 
@@ -144,8 +168,19 @@ TimePoint now() {
 Runtime& runtime() {
   return *current_cell().core().runtime();
 }
-void stop() {
-  current_cell().stop(false);
+void stop(const std::string& why) {
+  current_cell().end(DownReason::kStopped, false, why);
+}
+void crash(const std::string& why) {
+  MUSTER_CHECK(detail::ActorCell::current() != nullptr, "this_actor is used outside an actor");
+  throw CheckFailure(why);
+}
+void exit(const std::string& why) {
+  MUSTER_CHECK(detail::ActorCell::current() != nullptr, "this_actor is used outside an actor");
+  throw detail::ActorExit(why);
+}
+std::uint64_t incarnation() {
+  return current_cell().incarnation();
 }
 
 }  // namespace this_actor

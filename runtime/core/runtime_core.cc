@@ -11,6 +11,7 @@
 #include "runtime/core/arena_executor.h"
 #include "runtime/core/intercepted_cell.h"
 #include "runtime/core/peer.h"
+#include "runtime/core/supervision.h"
 
 namespace muster::detail {
 
@@ -103,6 +104,10 @@ ActorId RuntimeCore::sender() const noexcept {
   return actor ? actor->id() : ActorId{node_, 0};
 }
 
+std::uint64_t RuntimeCore::draw_seed() noexcept {
+  return mix_seed(node_.high ^ node_.low, last_seed_.fetch_add(1, std::memory_order_relaxed) + 1);
+}
+
 void RuntimeCore::report(const std::string& line) const {
   options_.on_error(line);
 }
@@ -110,6 +115,7 @@ void RuntimeCore::report(const std::string& line) const {
 RuntimeStats RuntimeCore::stats() const {
   RuntimeStats stats;
   stats.dead_letters = dead_letters_.total();
+  stats.restarts = restarts_.load(std::memory_order_relaxed);
   const std::scoped_lock lock(mutex_);
   stats.actors = cells_.size();
   stats.bytes_sent = closed_bytes_sent_;
@@ -122,7 +128,12 @@ RuntimeStats RuntimeCore::stats() const {
   return stats;
 }
 
-HandleRef RuntimeCore::new_cell(const ActorType& type, const SpawnOptions& options) {
+HandleRef RuntimeCore::new_cell(const ActorType& type, const SpawnOptions& options,
+                                HandleRef* existing) {
+  check_options(type, options);
+  if (existing != nullptr && options.name.empty()) {
+    throw Exception(Error{ErrorCode::kInvalid, "cannot get or spawn an actor without a name", {}});
+  }
   const ActorId id{node_, last_actor_.fetch_add(1, std::memory_order_relaxed) + 1};
   const boost::intrusive_ptr<RuntimeCore> self(this);
   const boost::intrusive_ptr<ActorCell> cell(interceptor_
@@ -132,11 +143,19 @@ HandleRef RuntimeCore::new_cell(const ActorType& type, const SpawnOptions& optio
   if (stopping_) {
     throw Exception(Error{ErrorCode::kCancelled, "cannot spawn: the runtime is shutting down", {}});
   }
-  if (!options.name.empty() && !names_.emplace(options.name, cell.get()).second) {
-    throw Exception(Error{ErrorCode::kInvalid,
-                          "cannot spawn: the name '" + options.name + "' is taken by " +
-                              names_.at(options.name)->describe(),
-                          {}});
+  if (!cell->name().empty()) {
+    const auto [named, free] = names_.emplace(cell->name(), cell.get());
+    if (!free && existing != nullptr) {
+      *existing =
+          value_or_throw(checked(*named->second, {type.hash, std::string(type.name), &type}));
+      return {};
+    }
+    if (!free) {
+      throw Exception(Error{
+          ErrorCode::kInvalid,
+          "cannot spawn: the name '" + cell->name() + "' is taken by " + named->second->describe(),
+          {}});
+    }
   }
   cells_.emplace(id.number, cell);
   living_.fetch_add(1, std::memory_order_relaxed);
@@ -190,6 +209,11 @@ Result<HandleRef> RuntimeCore::checked(ActorCell& cell, const WantedType& type) 
                 "the actor '" + cell.name() + "' is " + unlike(cell.type().name, type.name));
   }
   return HandleRef(boost::intrusive_ptr<ActorRef>(&cell));
+}
+
+std::string RuntimeCore::full_name(const std::string& name) const {
+  const bool has_namespace = name.empty() || name.find('/') != std::string::npos;
+  return has_namespace || options_.name_space.empty() ? name : options_.name_space + "/" + name;
 }
 
 void RuntimeCore::find(const std::string& name, WantedType type, Duration timeout, bool everywhere,
@@ -328,27 +352,6 @@ void RuntimeCore::shutdown() {
 bool RuntimeCore::stopping() const {
   const std::scoped_lock lock(mutex_);
   return stopping_;
-}
-
-Future<Down> RuntimeCore::monitor(const HandleRef& actor) {
-  auto state = boost::intrusive_ptr(
-      new FutureState<Down>(boost::intrusive_ptr<Domain>(static_cast<Domain*>(this))));
-  if (actor.get()->is_local()) {
-    static_cast<ActorCell*>(actor.get())->monitor([state](const Down& down) {
-      state->complete(Down(down));
-    });
-  } else {
-    const auto& remote = static_cast<const RemoteActor&>(*actor.get());
-    if (remote.peer()) {
-      remote.peer()->monitor(remote, state);
-    } else {
-      state->complete(Down{remote.id(),
-                           {},
-                           DownReason::kNodeLost,
-                           Error{ErrorCode::kUnavailable, remote.describe(), {}}});
-    }
-  }
-  return Future<Down>(state);
 }
 
 }  // namespace muster::detail

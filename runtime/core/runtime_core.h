@@ -20,6 +20,9 @@ namespace muster::detail {
 
 class Peer;
 
+/// "a Counter, not a Ledger", also where two classes share a name.
+std::string unlike(std::string_view found, std::string_view wanted);
+
 class RuntimeCore final : public Domain {
  public:
   RuntimeCore(RuntimeOptions options, RuntimeSeams seams);
@@ -47,7 +50,10 @@ class RuntimeCore final : public Domain {
   void shutdown();
 
   // Actors
-  HandleRef new_cell(const ActorType& type, const SpawnOptions& options);
+  /// `existing`, unless null, is set when there is an actor of that name; then an empty ref is
+  /// given.
+  HandleRef new_cell(const ActorType& type, const SpawnOptions& options,
+                     HandleRef* existing = nullptr);
   boost::intrusive_ptr<ActorCell> cell(std::uint64_t number) const;
   void announce(ActorCell& cell);  // its name can be found from now on
   void forget(ActorCell& cell);    // the cell died
@@ -57,9 +63,14 @@ class RuntimeCore final : public Domain {
   /// Whoever this thread sends for: the actor it runs, or only this node.
   ActorId sender() const noexcept;
   DeadLetterBox& dead_letters() noexcept { return dead_letters_; }
+  void count_restart() noexcept { restarts_.fetch_add(1, std::memory_order_relaxed); }
+  /// Another one at each call; the same ones in the same order for the same RuntimeSeams::seed.
+  std::uint64_t draw_seed() noexcept;
   void report(const std::string& line) const;
 
   // Names
+  /// With the namespace that it has, or else that of this runtime. Elsewhere names are full.
+  std::string full_name(const std::string& name) const;
   using Found = std::function<void(Result<HandleRef>)>;
   struct WantedType {
     std::uint64_t hash = 0;  // 0: any
@@ -82,6 +93,11 @@ class RuntimeCore final : public Domain {
   RefTable& refs() noexcept { return refs_; }
 
   Future<Down> monitor(const HandleRef& actor);
+  /// Of `actor`, which this thread runs, with another.
+  void link(ActorCell& actor, const HandleRef& other);
+  /// Has `actor` hear of the end of `other`, an actor of that peer with which it is linked. `tell`:
+  /// the peer does not know yet.
+  void watch_link(Peer& peer, const ActorId& other, ActorCell& actor, bool tell);
   /// Of calls; see call_state.h.
   std::string describe(const ActorId& actor) const;
   void abandon(FutureStateBase& state, const ActorId& actor, std::uint64_t call_id, bool cancelled);
@@ -121,6 +137,8 @@ class RuntimeCore final : public Domain {
   Runtime* runtime_ = nullptr;
 
   DeadLetterBox dead_letters_;
+  std::atomic<std::uint64_t> restarts_{0};
+  std::atomic<std::uint64_t> last_seed_{0};
   std::atomic<std::uint64_t> last_actor_{0};
   RefTable refs_;
   std::atomic<std::size_t> living_{0};  // cells whose end is not told yet

@@ -19,6 +19,7 @@ const Message* ActorCell::suspended() const noexcept {
 }
 
 bool ActorCell::has_turn_among_extras() const noexcept {
+  if (extras_->down) return false;
   if (groups() != nullptr) return groups()->ready();
   return current_ == nullptr && !(pending_.empty() && extras_->urgent.empty());
 }
@@ -30,10 +31,15 @@ void ActorCell::sort_pending() {
 
 void ActorCell::take_turn() {
   if (groups() != nullptr) {
-    if (auto message = groups()->next()) handle(std::move(message));
+    if (auto message = groups()->next()) {
+      message->keep = extras_->keep ? 1 : 0;
+      handle(std::move(message));
+    }
     groups()->done();
   } else if (has_turn()) {
-    handle(extras_->urgent.empty() ? pending_.pop() : extras_->urgent.pop());
+    auto message = extras_->urgent.empty() ? pending_.pop() : extras_->urgent.pop();
+    message->keep = extras_->keep ? 1 : 0;
+    handle(std::move(message));
   }
 }
 

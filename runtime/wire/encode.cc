@@ -176,6 +176,7 @@ OutgoingMessage encode_monitor(const MonitorFrame& monitor) {
     auto out = frame.initMonitor();
     out.setRequestId(monitor.request_id);
     out.setActor(monitor.actor);
+    out.setLink(monitor.link);
   });
 }
 
@@ -186,6 +187,7 @@ OutgoingMessage encode_down(const DownFrame& down) {
     out.setReason(down.reason);
     fill(out.initError(), down.error);
     out.setName(text(down.name));
+    out.setIncarnation(down.incarnation);
   });
 }
 

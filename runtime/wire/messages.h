@@ -85,6 +85,7 @@ struct FoundFrame {
 struct MonitorFrame {
   std::uint64_t request_id = 0;
   std::uint64_t actor = 0;
+  std::uint64_t link = 0;  // an actor of the sender that is linked with it; 0: none
   friend bool operator==(const MonitorFrame&, const MonitorFrame&) = default;
 };
 
@@ -93,6 +94,7 @@ struct DownFrame {
   std::uint16_t reason = 0;
   Error error;
   std::string name;
+  std::uint32_t incarnation = 0;
   friend bool operator==(const DownFrame&, const DownFrame&) = default;
 };
 

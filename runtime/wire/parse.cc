@@ -185,14 +185,15 @@ Result<FoundFrame> parse_found(const IncomingMessage& message) {
 Result<MonitorFrame> parse_monitor(const IncomingMessage& message) {
   return parse<MonitorFrame>(message, {FrameKind::kMonitor}, [](protocol::Frame::Reader frame) {
     const auto in = frame.getMonitor();
-    return MonitorFrame{in.getRequestId(), in.getActor()};
+    return MonitorFrame{in.getRequestId(), in.getActor(), in.getLink()};
   });
 }
 
 Result<DownFrame> parse_down(const IncomingMessage& message) {
   return parse<DownFrame>(message, {FrameKind::kDown}, [](protocol::Frame::Reader frame) {
     const auto in = frame.getDown();
-    return DownFrame{in.getRequestId(), in.getReason(), read(in.getError()), string(in.getName())};
+    return DownFrame{in.getRequestId(), in.getReason(), read(in.getError()), string(in.getName()),
+                     in.getIncarnation()};
   });
 }
 

@@ -133,6 +133,7 @@ struct Found {
 struct Monitor {
   requestId @0 :UInt64;
   actor @1 :UInt64;
+  link @2 :UInt64;          # the sender's actor that is linked with it, and to be monitored; 0: none
 }
 
 struct Down {
@@ -140,6 +141,7 @@ struct Down {
   reason @1 :UInt16;        # why the actor ended, an enum of the actor layer
   error @2 :Error;
   name @3 :Text;            # of the actor; empty when it had none or it is not known any more
+  incarnation @4 :UInt32;   # its last, from 1; 0: not known any more
 }
 
 struct Stop {

@@ -50,6 +50,8 @@ namespace this_actor {
 namespace detail_ {
 detail::HandleRef self(const detail::ActorType& expected);
 boost::intrusive_ptr<detail::Domain> domain();
+void deliver_to_self(std::unique_ptr<detail::Message> message, const detail::ActorType& type);
+void link(const detail::HandleRef& other);
 ScheduledSend deliver_after(Duration delay, std::function<std::unique_ptr<detail::Message>()> make);
 }  // namespace detail_
 
@@ -60,14 +62,13 @@ Handle<A> handle() {
 }
 
 /// Sends to itself, at once: the way to work in slices. The message waits its turn in the mailbox.
+/// What an incarnation sent to itself, now or with a delay, goes with it at a restart.
 template <auto M, class... Args>
 void send(Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;
   if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
-    detail_::self(detail::actor_type<A>())
-        .get()
-        ->deliver(detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
-                  detail::actor_type<A>());
+    detail_::deliver_to_self(detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
+                             detail::actor_type<A>());
   } else {
     detail::refuse_to_compile<detail::SendFault<A, M, Args...>>();
   }
@@ -106,8 +107,29 @@ TimePoint now();
 std::stop_token stop_token();
 /// The runtime that the actor lives in.
 Runtime& runtime();
-/// Ends this actor after the messages already in its mailbox.
-void stop();
+/// Ends this actor after the messages already in its mailbox; `why` becomes part of the cause.
+void stop(const std::string& why = {});
+/// Ends this actor at once, in order: what waits in its mailbox is rejected, the call that is being
+/// handled too. In a handler, or what one gave to then(). Throws what must not be caught.
+[[noreturn]] void exit(const std::string& why = {});
+/// Ends this incarnation at once, as a failed MUSTER_CHECK does: the actor is restarted where it
+/// was spawned so, else it ends in kCrashed with `why` as the cause. Throws what must not be
+/// caught.
+[[noreturn]] void crash(const std::string& why);
+/// How manyeth life of the actor this is, from 1.
+std::uint64_t incarnation();
+/// Saves the state of this actor now, for its next incarnation. Does nothing for one that is never
+/// restarted. Throws Exception (kInvalid) when the class is not Checkpointed, and what its save()
+/// throws; what was saved before stays then.
+void checkpoint();
+/// Links this actor with another, both ways: when one of the two ends otherwise than in order (it
+/// crashed, was killed, was lost with its node, or went with another link), the other fails too,
+/// and is restarted where it was spawned so. Had `other` ended so before, this actor fails at once.
+/// A link lasts until one of the two has ended for good. Requires: other.valid().
+template <class B>
+void link(const Handle<B>& other) {
+  detail_::link(other.ref());
+}
 
 }  // namespace this_actor
 

@@ -25,12 +25,14 @@ enum class DeadLetterReason : std::uint8_t {
   kUnreachable = 4,     ///< the node is not joined, or was lost before the message was written
   kRefused = 5,         ///< not for this actor: another class, no such method, arguments that do
                         ///< not decode, a size that its node does not accept
+  kPoison = 6,          ///< it brought its actor down too often; see SpawnOptions::poison_after
 };
-inline constexpr std::size_t kDeadLetterReasons = 5;
+inline constexpr std::size_t kDeadLetterReasons = 6;
 /// "mailbox_full", ... ; "unknown" for a number that no reason has.
 std::string_view to_string(DeadLetterReason reason) noexcept;
 
-/// A one-way message that was not handled, as the runtime that gave it up knows it.
+/// A one-way message that was not handled, or one of any kind that was poison, as the runtime that
+/// gave it up knows it.
 struct DeadLetter {
   DeadLetterReason reason = DeadLetterReason::kActorEnded;
   /// How many alike: above one for those left unwritten when a connection ended, of which only the
@@ -82,11 +84,12 @@ class [[nodiscard]] Subscription {
 
 /// What an actor is doing.
 enum class ActorState : std::uint8_t {
-  kStarting = 1,   ///< its constructor has not returned
-  kIdle = 2,       ///< it has nothing to do
-  kReady = 3,      ///< it waits for a thread
-  kRunning = 4,    ///< a thread runs it
-  kSuspended = 5,  ///< its handler waits at co_await, and with it the next message
+  kStarting = 1,    ///< its constructor has not returned
+  kIdle = 2,        ///< it has nothing to do
+  kReady = 3,       ///< it waits for a thread
+  kRunning = 4,     ///< a thread runs it
+  kSuspended = 5,   ///< its handler waits at co_await, and with it the next message
+  kRestarting = 6,  ///< it failed and waits for its next incarnation, and its messages with it
 };
 /// "starting", ... ; "unknown" for a number that no state has.
 std::string_view to_string(ActorState state) noexcept;

@@ -4,6 +4,7 @@
 
 #include <muster/concurrency.h>
 #include <muster/executor.h>
+#include <muster/supervision.h>
 #include <muster/transport.h>
 
 #include <functional>
@@ -21,6 +22,10 @@ struct RuntimeOptions {
   std::string listen = {};
   /// The secret that joined nodes prove to each other that they know. Never sent.
   std::string token = {};
+  /// Of the names without a '/' that this runtime gives to actors and looks up: in the namespace
+  /// "jobs" the name "hits" is short for "jobs/hits". A name with a '/' is taken as it is. Empty:
+  /// none.
+  std::string name_space = {};
   /// Deadline of calls that name none; kForever for none.
   Duration call_timeout = 60s;
   /// Messages a mailbox holds before it rejects with kOverloaded.
@@ -51,13 +56,14 @@ struct RuntimeOptions {
 struct RuntimeSeams {
   std::shared_ptr<Executor> executor = {};    ///< default: a oneTBB arena
   std::shared_ptr<Transport> transport = {};  ///< default: TCP
-  std::uint64_t seed = 0;                     ///< of node identity; 0: from the operating system
+  /// Of node identity and jitter; 0: from the operating system.
+  std::uint64_t seed = 0;
   /// Sees every message; default: none. <muster/testing/messages.h> is one.
   std::shared_ptr<detail::Interceptor> interceptor = {};
 };
 
 struct SpawnOptions {
-  /// Unique among the living actors of the node; empty: none.
+  /// Unique among the living actors of the node; empty: none. See RuntimeOptions::name_space.
   std::string name = {};
   /// Lives until stopped, whether or not handles to it exist.
   bool detached = false;
@@ -68,6 +74,19 @@ struct SpawnOptions {
   bool reentrant = false;
   /// How many handlers may be under way at a time, by method; see <muster/concurrency.h>.
   std::vector<ConcurrencyGroup> groups = {};
+  /// How many failures within restart.window are answered by a restart of this actor alone; the
+  /// next ends it, or is its supervisor's to answer. With one or more, or with a supervisor, the
+  /// arguments are kept for the restarts: they can be copied, and the constructor takes const ones.
+  unsigned max_restarts = 0;
+  RestartOptions restart = {};
+  /// When the state is saved from which the next incarnation goes on; see Checkpointed.
+  CheckpointOptions checkpoint = {};
+  /// A message during whose handling the actor fails is handled again by the next incarnation,
+  /// until it has brought down so many: then its call ends with the causes, and it is a dead letter
+  /// (also if it is a call). 0: it is not handled again, nor a dead letter.
+  unsigned poison_after = 0;
+  /// The supervisor whose child it is; see Supervisor::spawn.
+  Supervisor supervisor = {};
 };
 
 }  // namespace muster

@@ -22,29 +22,16 @@ namespace muster {
 namespace detail {
 class RuntimeCore;
 class TestDoor;
+template <class A, class... Args>
+std::function<void*()> repeat(Args&&... args);
+HandleRef spawn_supervised(RuntimeCore& core, const ActorType& type, const SpawnOptions& options,
+                           std::function<void*()> make, HandleRef* existing = nullptr);
 }  // namespace detail
-
-enum class DownReason : std::uint8_t {
-  kStopped = 1,   ///< stop() by a handle or by itself
-  kReleased = 2,  ///< the last handle went
-  kKilled = 3,    ///< kill()
-  kCrashed = 4,   ///< a MUSTER_CHECK failed in a handler
-  kShutdown = 5,  ///< its runtime shut down
-  kNodeLost = 6,  ///< the connection to its node ended
-};
-std::string_view to_string(DownReason reason) noexcept;
-
-/// Who died and why.
-struct Down {
-  ActorId actor = {};
-  std::string name = {};  ///< as given at spawn; empty when its node is lost or had forgotten it
-  DownReason reason = DownReason::kStopped;
-  Error cause = {};
-};
 
 struct RuntimeStats {
   std::size_t actors = 0;          ///< alive now
   std::uint64_t dead_letters = 0;  ///< one-way messages that were not handled
+  std::uint64_t restarts = 0;      ///< of actors, ever
   std::uint64_t bytes_sent = 0;    ///< on the wire, framing included, to all peers ever
   std::uint64_t bytes_received = 0;
 };
@@ -67,17 +54,26 @@ class Runtime {
   Runtime& operator=(const Runtime&) = delete;
 
   /// Makes an actor of class A from `args`. The constructor runs on this thread, inside this call.
-  /// Throws Exception: kInvalid when the name is taken, kCancelled after shutdown began; what the
-  /// constructor throws passes through.
+  /// Throws Exception: kInvalid when the name is taken or the options make no sense, kUnavailable
+  /// when the supervisor has ended, kCancelled after shutdown began; what the constructor throws
+  /// passes through.
   template <class A, class... Args>
   Handle<A> spawn(const SpawnOptions& options, Args&&... args) {
-    auto cell = new_cell(detail::actor_type<A>(), options);
-    construct(*cell.get(), [&]() -> void* { return new A(std::forward<Args>(args)...); });
-    return Handle<A>(std::move(cell));
+    return make<A>(options, nullptr, std::forward<Args>(args)...);
   }
   template <class A>
   Handle<A> spawn() {
     return spawn<A>(SpawnOptions{});
+  }
+  /// The actor of this node that has the name options.name, which may not have ended and may still
+  /// be in its constructor; where there is none, as spawn. Of several threads that ask at the same
+  /// time one makes it. Throws Exception also with kInvalid: the name is empty, or is that of an
+  /// actor of another class.
+  template <class A, class... Args>
+  Handle<A> get_or_spawn(const SpawnOptions& options, Args&&... args) {
+    detail::HandleRef existing;
+    auto made = make<A>(options, &existing, std::forward<Args>(args)...);
+    return existing.get() != nullptr ? Handle<A>(std::move(existing)) : made;
   }
   /// As spawn, with every exception as an Error.
   template <class A, class... Args>
@@ -157,7 +153,22 @@ class Runtime {
 
  private:
   friend class detail::TestDoor;
-  detail::HandleRef new_cell(const detail::ActorType& type, const SpawnOptions& options);
+  /// `existing`, unless null, is set instead when there is an actor of that name.
+  template <class A, class... Args>
+  Handle<A> make(const SpawnOptions& options, detail::HandleRef* existing, Args&&... args) {
+    const detail::ActorType& type = detail::actor_type<A>();
+    if (options.max_restarts > 0 || options.supervisor.valid()) {
+      return Handle<A>(detail::spawn_supervised(
+          *core_, type, options, detail::repeat<A>(std::forward<Args>(args)...), existing));
+    }
+    auto cell = new_cell(type, options, existing);
+    if (cell.get() != nullptr) {
+      construct(*cell.get(), [&]() -> void* { return new A(std::forward<Args>(args)...); });
+    }
+    return Handle<A>(std::move(cell));
+  }
+  detail::HandleRef new_cell(const detail::ActorType& type, const SpawnOptions& options,
+                             detail::HandleRef* existing = nullptr);
   void construct(detail::ActorRef& cell, detail::FunctionRef<void*()> make);
   Future<detail::HandleRef> find_ref(const std::string& name, const detail::ActorType& type,
                                      Duration timeout);
@@ -169,4 +180,5 @@ class Runtime {
 
 }  // namespace muster
 
+#include <muster/detail/repeat.h>
 #include <muster/detail/run_task.h>

@@ -4,28 +4,32 @@
 
 #include <muster/detail/call_fault.h>
 #include <muster/detail/call_state.h>
+#include <muster/detail/copies.h>
 
 namespace muster::detail {
 
-/// A stored argument as the parameter wants it.
+/// A stored argument as the parameter wants it; a copy of what would be used up where it is to be
+/// kept.
 template <class P, class S>
-decltype(auto) pass(S& stored) {
+decltype(auto) pass(S& stored, bool keep) {
   if constexpr (std::is_lvalue_reference_v<P>) {
     return static_cast<const S&>(stored);
   } else if constexpr (std::is_same_v<P, std::string_view> ||
                        !std::is_same_v<S, std::remove_cvref_t<P>>) {
     return P(stored);
-  } else {
+  } else if constexpr (!kCopies<S> || std::is_trivially_copyable_v<S>) {
     return std::move(stored);
+  } else {
+    return keep ? S(std::as_const(stored)) : S(std::move(stored));
   }
 }
 
-/// Runs the method on arguments that it may move from.
+/// Runs the method on arguments that it may move from, unless they are to be kept.
 template <auto M, class A, class Arguments>
-decltype(auto) apply_method(A& actor, Arguments& arguments) {
+decltype(auto) apply_method(A& actor, Arguments& arguments, [[maybe_unused]] bool keep) {
   using Parameters = typename MemberSignature<decltype(M)>::Parameters;
   return [&]<std::size_t... I>(std::index_sequence<I...>)->decltype(auto) {
-    return (actor.*M)(pass<std::tuple_element_t<I, Parameters>>(std::get<I>(arguments))...);
+    return (actor.*M)(pass<std::tuple_element_t<I, Parameters>>(std::get<I>(arguments), keep)...);
   }
   (std::make_index_sequence<std::tuple_size_v<Arguments>>());
 }
@@ -52,10 +56,10 @@ class CallMessage final : public Message {
     } else {
       try {
         if constexpr (std::is_void_v<R>) {
-          apply_method<M>(actor, arguments_);
+          apply_method<M>(actor, arguments_, keep != 0);
           reply(Result<void>(), context);
         } else {
-          reply(Result<R>(apply_method<M>(actor, arguments_)), context);
+          reply(Result<R>(apply_method<M>(actor, arguments_, keep != 0)), context);
         }
       } catch (const CheckFailure&) {
         throw;
@@ -77,6 +81,7 @@ class CallMessage final : public Message {
     if (local_) return {local_.get(), 0};
     return remote_ ? remote_->key() : CallKey{};
   }
+  bool repeatable() const noexcept override { return kCopies<Arguments>; }
   bool given_up() const noexcept override { return local_ && local_->claimed(); }
   Arguments& arguments() noexcept { return arguments_; }
 
@@ -105,10 +110,10 @@ class CallMessage final : public Message {
     std::optional<Result<R>> outcome;
     try {
       if constexpr (std::is_void_v<R>) {
-        co_await apply_method<M>(actor, self.arguments_);
+        co_await apply_method<M>(actor, self.arguments_, self.keep != 0);
         outcome.emplace();
       } else {
-        outcome.emplace(co_await apply_method<M>(actor, self.arguments_));
+        outcome.emplace(co_await apply_method<M>(actor, self.arguments_, self.keep != 0));
       }
     } catch (const CheckFailure&) {
       throw;

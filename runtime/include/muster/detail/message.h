@@ -1,6 +1,7 @@
 #pragma once
 /// Messages and actor references as handles see them. Not for users.
 
+#include <muster/detail/actor_type.h>
 #include <muster/detail/delivery.h>
 #include <muster/detail/function_ref.h>
 #include <muster/detail/handler_run.h>
@@ -10,7 +11,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <typeinfo>
 
 namespace muster {
 class Encoder;
@@ -34,7 +34,8 @@ struct CallKey {
   friend bool operator==(const CallKey&, const CallKey&) = default;
 };
 
-/// One entry of a mailbox. Exactly one of invoke and reject is called, once.
+/// One entry of a mailbox. Of invoke and reject exactly one is called, once; but when invoke
+/// throws, or its run is destroyed, one of them is called again.
 class Message : public Pooled {
  public:
   virtual ~Message() = default;
@@ -48,6 +49,8 @@ class Message : public Pooled {
   /// The method's place in its class.
   virtual std::size_t method_index() const noexcept { return 0; }
   virtual CallKey key() const noexcept { return {}; }
+  /// It can be invoked again, having been invoked with `keep` set, by another object.
+  virtual bool repeatable() const noexcept { return false; }
   /// Its caller, which is here, does not wait any more. Invoking it then does nothing.
   virtual bool given_up() const noexcept { return false; }
   /// False while it waits for the arguments of its call, whose handler has not begun.
@@ -56,10 +59,19 @@ class Message : public Pooled {
   /// was suspended, has ended.
   virtual std::unique_ptr<Message> take_call() noexcept { return nullptr; }
 
+  /// What its actor knows of that message it knows of this one.
+  void take_marks_of(const Message& other) noexcept {
+    group = other.group;
+    own = other.own;
+    keep = other.keep;
+  }
+
   Message* next = nullptr;            // owned by the mailbox
   std::uint64_t wire_bytes : 48 = 0;  // of the frame it came in and may keep; 0: from this node
   std::uint64_t group : 8 = 0;  // its number among the actor's concurrency groups; 0: its method's
   std::uint64_t is_stop : 1 = 0;  // ends the actor when all before it have ended
+  std::uint64_t own : 1 = 0;      // sent by the incarnation with which it goes
+  std::uint64_t keep : 1 = 0;     // its arguments, so that it can be invoked again
 };
 
 /// The callee's end of a call from another node.
@@ -81,37 +93,6 @@ class PendingReply : public Shared<PendingReply> {
   virtual void sent_as([[maybe_unused]] std::uint64_t call_id) noexcept {}
   virtual bool answers([[maybe_unused]] const FutureStateBase& state) const noexcept {
     return false;
-  }
-};
-
-struct LateArguments;
-
-struct MethodEntry {
-  std::string_view name;
-  std::uint64_t hash;
-  /// `reply` is null for one-way messages. Consumes it on success only. `late`, if any, says which
-  /// arguments are references, and is told where they belong.
-  Result<std::unique_ptr<Message>> (*decode)(Decoder& arguments,
-                                             std::unique_ptr<RemoteReply>& reply,
-                                             LateArguments* late);
-};
-
-struct ActorType {
-  std::string_view name;
-  std::uint64_t hash;
-  const MethodEntry* methods;
-  std::size_t method_count;
-  void (*destroy)(void* object) noexcept;
-  const std::type_info* cpp_type;
-  /// Of the same C++ class: two classes of different namespaces may share a name.
-  bool is(const ActorType& other) const noexcept {
-    return this == &other || *cpp_type == *other.cpp_type;
-  }
-  const MethodEntry* find(std::uint64_t method_hash) const noexcept {
-    for (std::size_t i = 0; i < method_count; ++i) {
-      if (methods[i].hash == method_hash) return &methods[i];
-    }
-    return nullptr;
   }
 };
 

@@ -2,6 +2,7 @@
 /// From member pointers to messages: what MUSTER_ACTOR and Handle::call expand to. Not for users.
 
 #include <muster/detail/call_message.h>
+#include <muster/detail/checkpoint.h>
 #include <muster/detail/late.h>
 #include <muster/detail/stream_message.h>
 
@@ -87,7 +88,8 @@ struct ActorTypeOf<A, ActorDescription<A, Ms...>> {
                                       kMethods.data(),
                                       kMethods.size(),
                                       [](void* object) noexcept { delete static_cast<A*>(object); },
-                                      &typeid(A)};
+                                      &typeid(A),
+                                      checkpoint_type<A>()};
 };
 
 template <class A>

@@ -55,7 +55,7 @@ class StreamMessage final : public Message {
   static HandlerRun drive(StreamMessage& self, A& actor, StreamMessage&) {
     Result<void> end;
     try {
-      Stream<T> items = apply_method<M>(actor, self.arguments_);
+      Stream<T> items = apply_method<M>(actor, self.arguments_, false);
       if (items.producer().valid()) {
         while (co_await items.producer().run_into(*self.buffer_)) {
           if (!co_await self.wait_for_room()) break;

@@ -126,8 +126,9 @@ TEST(ActorsListThreadsTest, ListsWhileActorsComeAndGo) {
 
 TEST(ActorStateTest, HasAName) {
   std::vector<std::string_view> names;
-  for (int i = 1; i <= 6; ++i) names.push_back(to_string(static_cast<ActorState>(i)));
-  EXPECT_THAT(names, ElementsAre("starting", "idle", "ready", "running", "suspended", "unknown"));
+  for (int i = 1; i <= 7; ++i) names.push_back(to_string(static_cast<ActorState>(i)));
+  EXPECT_THAT(names, ElementsAre("starting", "idle", "ready", "running", "suspended", "restarting",
+                                 "unknown"));
 }
 
 }  // namespace

@@ -287,7 +287,7 @@ TEST(DeadLetterReasonTest, HasAName) {
     names.push_back(to_string(static_cast<DeadLetterReason>(i)));
   }
   EXPECT_THAT(names, ElementsAre("mailbox_full", "connection_full", "actor_ended", "unreachable",
-                                 "refused", "unknown"));
+                                 "refused", "poison", "unknown"));
 }
 
 }  // namespace

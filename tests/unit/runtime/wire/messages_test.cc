@@ -64,8 +64,9 @@ std::vector<Sample> samples() {
   add("find", encode_find({1, "hits", 99, 2s}));
   add("found", encode_found({1, WireActor{1, 2, 3, 4, "127.0.0.1:1"}}));
   add("not_found", encode_found({1, fail(ErrorCode::kNotFound, "no such name")}));
-  add("monitor", encode_monitor({6, 7}));
+  add("monitor", encode_monitor({6, 7, 8}));
   add("down", encode_down({6, 3, error, "hits"}));
+  add("down_incarnation", encode_down({6, 3, error, "hits", 4}));
   add("stop", encode_stop({7, true}));
   add("cancel_of", encode_cancel({12, 7, true}));
   add("goodbye", encode_goodbye(error));
@@ -159,8 +160,8 @@ TEST(MessagesTest, OtherFramesRoundTrip) {
   EXPECT_EQ(*parse_found(receive(encode_found(found))), found);
   const FoundFrame missing{1, fail(ErrorCode::kNotFound, "no such name")};
   EXPECT_EQ(*parse_found(receive(encode_found(missing))), missing);
-  EXPECT_EQ(*parse_monitor(receive(encode_monitor({6, 7}))), (MonitorFrame{6, 7}));
-  const DownFrame down{6, 3, {ErrorCode::kFailed, "x", "y"}, "hits"};
+  EXPECT_EQ(*parse_monitor(receive(encode_monitor({6, 7, 8}))), (MonitorFrame{6, 7, 8}));
+  const DownFrame down{6, 3, {ErrorCode::kFailed, "x", "y"}, "hits", 4};
   EXPECT_EQ(*parse_down(receive(encode_down(down))), down);
   EXPECT_EQ(*parse_stop(receive(encode_stop({7, true}))), (StopFrame{7, true}));
   const CancelFrame cancel{12, 7, true};
