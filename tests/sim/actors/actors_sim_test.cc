@@ -1,5 +1,7 @@
 // Actors on the simulator by random runs: whatever is done to them and to their nodes, what the
-// contract promises holds. contract 1.1, 1.3, 2.1, 2.2, 2.3, 2.6, 3.1, 4.2, 4.3, 4.5, 4.6, 6.3, 6.4
+// contract promises holds.
+// contract 1.1, 1.3, 2.1, 2.2, 2.3, 2.6, 3.1, 4.2, 4.3, 4.5, 4.6, 6.3, 6.4;
+// contract 12.2, 12.3, 12.7
 //
 //     MUSTER_TEST_SEEDS=10000 build/dev/bin/actors_sim_test
 
@@ -34,8 +36,10 @@ TEST(ActorsSimTest, NothingIsLostTwiceOutOfOrderOrLeftBehind) {
   const double minutes =
       std::chrono::duration<double, std::ratio<60>>(steady_clock().now() - start).count();
   std::string line = fmt::format(
-      "{} seeds, {:.0f} a minute; {} messages, {} handled, {} of them from other nodes", count,
-      static_cast<double>(count) / minutes, counts.sent, counts.handled, counts.handled_remote);
+      "{} seeds, {:.0f} a minute; {} messages, {} handled, {} of them from other nodes; {} "
+      "restarts",
+      count, static_cast<double>(count) / minutes, counts.sent, counts.handled,
+      counts.handled_remote, counts.restarts);
   for (const auto& [how, times] : counts.ends) line += fmt::format("; {} {}", times, how);
   std::printf("%s\n", line.c_str());
   if (count < 100) return;
@@ -43,6 +47,7 @@ TEST(ActorsSimTest, NothingIsLostTwiceOutOfOrderOrLeftBehind) {
   EXPECT_GT(*std::ranges::min_element(weathers), count / 10);
   EXPECT_GT(counts.handled, counts.sent / 2);
   EXPECT_GT(counts.handled_remote, counts.handled / 12);
+  EXPECT_GT(counts.restarts, count / 4);
   for (const char* how : {"value", "failed", "timeout", "overloaded", "unavailable", "cancelled"}) {
     EXPECT_GT(counts.ends[how], 0U) << how;
   }

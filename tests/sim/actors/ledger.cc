@@ -19,6 +19,7 @@ Number Ledger::add_actor(const std::string& node, const SpawnOptions& options) {
   actor.node = node;
   actor.name = options.name;
   actor.detached = options.detached;
+  actor.restarts = options.max_restarts > 0;
   actor.capacity = options.mailbox_capacity;
   return number;
 }
@@ -31,7 +32,10 @@ void Ledger::made(Number actor, ActorId id) {
 
 void Ledger::born(Number actor, const Member& object) {
   Actor& entry = actors_.at(actor);
-  if (entry.lived) fault(fmt::format("actor {} was made twice", actor));
+  if (entry.lived && (!entry.restarts || entry.object != nullptr || entry.down)) {
+    fault(fmt::format("actor {} was made twice", actor));
+  }
+  restarts_ += entry.lived ? 1 : 0;
   entry.lived = true;
   entry.object = &object;
 }
@@ -224,6 +228,7 @@ void Ledger::check_answer(const Message& message, std::uint64_t number,
 Ledger::Counts Ledger::counts() const {
   Counts counts;
   counts.sent = messages_.size();
+  counts.restarts = restarts_;
   for (const Message& message : messages_) {
     counts.handled += message.begun ? 1 : 0;
     counts.handled_remote += message.begun && !message.local ? 1 : 0;
@@ -237,6 +242,7 @@ Ledger::Counts& Ledger::Counts::operator+=(const Counts& other) {
   sent += other.sent;
   handled += other.handled;
   handled_remote += other.handled_remote;
+  restarts += other.restarts;
   for (const auto& [how, count] : other.ends) ends[how] += count;
   return *this;
 }
@@ -246,7 +252,7 @@ void Ledger::check_timeout(const Message& message) {
   if (!message.local && !travel_) return;
   const Duration travel = message.local ? Duration::zero() : *travel_;
   const Actor& actor = actors_.at(message.target);
-  const bool died = actor.lived && actor.object == nullptr;
+  const bool died = actor.lived && actor.object == nullptr && !actor.restarts;
   std::optional<TimePoint> known = message.done_at;
   if (!known && died) known = std::max(actor.died_at, message.sent_at);
   if (known && *known + travel < message.deadline) {

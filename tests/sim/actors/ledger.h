@@ -53,11 +53,12 @@ class Ledger {
     std::string node;
     std::string name;
     bool detached = false;
+    bool restarts = false;   // when it fails; its object may be away for a while
     bool doomed = false;     // told to end, through a handle that may be remote: it may be dead
     bool must_end = false;   // told to end on its own node: it must be dead when all is quiet
     bool travelled = false;  // a handle to it was on another node
     std::size_t capacity = 0;
-    const Member* object = nullptr;  // while it lives
+    const Member* object = nullptr;  // while it lives, and is not between two incarnations
     bool lived = false;
     std::size_t waiting = 0;  // calls of its own node in its mailbox
     std::optional<Down> down;
@@ -119,6 +120,7 @@ class Ledger {
     std::uint64_t sent = 0;
     std::uint64_t handled = 0;
     std::uint64_t handled_remote = 0;           // of those, from another node
+    std::uint64_t restarts = 0;                 // of actors
     std::map<std::string, std::uint64_t> ends;  // of calls: "value", or the code's name
     Counts& operator+=(const Counts& other);
     friend bool operator==(const Counts&, const Counts&) = default;
@@ -146,6 +148,7 @@ class Ledger {
   std::map<std::pair<Number, Number>, std::uint32_t> sent_orders_;
   std::map<std::pair<Number, Number>, std::uint32_t> begun_orders_;
   std::set<std::string> gone_;
+  std::uint64_t restarts_ = 0;
   Number last_ = 0;
 };
 

@@ -126,7 +126,7 @@ std::uint64_t Member::breed(const Stamp& stamp) {
 
 void Member::crash(const Stamp& stamp) {
   const Turn turn(*this, stamp);
-  ledger_.doom(number_, true);
+  ledger_.doom(number_, !ledger_.actors().at(number_).restarts);
   MUSTER_CHECK(false, "told to crash");
 }
 

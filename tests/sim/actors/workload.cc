@@ -164,6 +164,8 @@ void Workload::spawn() {
   SpawnOptions options;
   options.detached = chance(6);
   options.mailbox_capacity = chance(2) ? 1 + random_.below(3) : 1000;
+  options.max_restarts = chance(3) ? 1 + static_cast<unsigned>(random_.below(4)) : 0;
+  options.restart = {.backoff_min = 1ms, .backoff_max = 8ms};
   const Number number = ledger_.add_actor(node.label, options);
   options.name = fmt::format("m{}", number);
   note(node, fmt::format("spawn {}{}", options.name, options.detached ? ", detached" : ""));
@@ -183,7 +185,7 @@ void Workload::find() {
   if (wanted.empty()) return;
   const Number number = wanted[random_.below(wanted.size())];
   const Ledger::Actor& actor = ledger_.actors().at(number);
-  const bool was_dead = actor.lived && actor.object == nullptr;
+  const bool was_dead = actor.lived && actor.object == nullptr && !actor.restarts;
   const ActorId id = actor.id;
   note(node, fmt::format("find m{}", number));
   ++finding_[node.label];
@@ -265,6 +267,10 @@ void Workload::call() {
   if (drawn < 22) return call_method<&Member::fan_out>(node, hand, "fan out");
   if (drawn < 24) return call_method<&Member::later>(node, hand, "later", micros(draw(20ms)));
   if (drawn < 26) return call_method<&Member::breed>(node, hand, "breed");
+  if (drawn < 28 && ledger_.actors().at(hand.actor).restarts) {
+    ledger_.doom(hand.actor, false);
+    return call_method<&Member::crash>(node, hand, "crash");
+  }
   if (drawn < 27) {
     ledger_.doom(hand.actor, false);
     return chance(2) ? call_method<&Member::crash>(node, hand, "crash")
