@@ -1,6 +1,10 @@
 // Calls that must not compile, one a CASE, and one that must (CASE 0).
 
 #include <muster/runtime.h>
+#if CASE >= 16
+#include <muster/pool.h>
+#include <muster/topic.h>
+#endif
 
 #include <string>
 
@@ -101,6 +105,14 @@ int use(Runtime& runtime, const Handle<Counter>& counter) {
   static_cast<void>(counter.call<&Counter::numbers>(3));
 #elif CASE == 15
   counter.send<&Counter::drain>(counter.call<&Counter::numbers>(3));
+#elif CASE == 16
+  return Router<Counter>(runtime).call<&Counter::add>(1, 2).get();
+#elif CASE == 17
+  static_cast<void>(Router<Counter>(runtime).call_all<&Counter::unlisted>(1));
+#elif CASE == 18
+  static_cast<void>(Topic<int>(runtime, {}).subscribe<&Counter::add>(counter));
+#elif CASE == 19
+  static_cast<void>(Router<Counter>(runtime).call<&Counter::numbers>(3));
 #endif
   auto numbers = counter.call<&Counter::numbers>(3);
   static_cast<void>(numbers.next(1s));
