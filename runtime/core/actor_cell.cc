@@ -417,6 +417,7 @@ void ActorCell::die(DownReason reason, Error cause) {
     if (std::exchange(crowded_, false)) in_room.swap(*room_);
   }
   MessageList begun = destroy_object();
+  SelfTimer::end_all(*this, down_->cause);
   core_->forget(*this);
   request_stops(true);
   MessageList waiting;

@@ -2,8 +2,7 @@
 // An actor of this node: its object, its mailbox and the rules of its life.
 //
 // Threads: ActorRef's and Place's members from any thread; everything marked "owned by the run" is
-// touched only by the thread that runs the cell, and the executor runs a cell at most once at a
-// time.
+// touched only by the thread that runs the cell, of which there is one at a time.
 //
 // Invariants:
 //  1. scheduled_ is true from the moment the cell is posted until its run finds nothing to do; the
@@ -84,6 +83,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   static ActorCell* current() noexcept;
 
  private:
+  friend class SelfTimer;
   friend class Supervision;  // of what few actors need: see supervision.h
   friend class Watchers;
   class StopMessage;

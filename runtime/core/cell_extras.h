@@ -3,6 +3,8 @@
 //
 // Threads: see each member.
 
+#include <muster/detail/self_timer.h>
+
 #include <list>
 #include <stop_token>
 
@@ -36,6 +38,7 @@ struct CellExtras {
 
   // Guarded by the cell's mutex:
   std::list<Stop> stops;
+  SelfTimer::List timers;  // that have not ended; a reference each
 };
 
 inline HandlerGroups* ActorCell::groups() const noexcept {

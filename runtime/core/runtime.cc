@@ -124,10 +124,6 @@ detail::ActorCell& current_cell() {
 
 }  // namespace
 
-bool ScheduledSend::cancel() {
-  return domain_ && static_cast<detail::RuntimeCore&>(*domain_).timers().cancel(id_);
-}
-
 namespace this_actor {
 
 detail::HandleRef detail_::self(const detail::ActorType& expected) {
@@ -145,18 +141,6 @@ void detail_::deliver_to_self(std::unique_ptr<detail::Message> message,
   detail::ActorCell& cell = current_cell();
   MUSTER_CHECK(cell.type().is(type), cell.type().name, type.name);
   detail::Supervision::deliver_own(cell, std::move(message));
-}
-
-ScheduledSend detail_::deliver_after(Duration delay,
-                                     std::function<std::unique_ptr<detail::Message>()> make) {
-  const boost::intrusive_ptr<detail::ActorCell> cell(&current_cell());
-  Timers& timers = cell->core().timers();
-  const TimerId id =
-      timers.schedule(timers.clock().now() + delay,
-                      [cell, incarnation = cell->incarnation(), make = std::move(make)] {
-                        detail::Supervision::deliver_late(*cell, incarnation, make());
-                      });
-  return ScheduledSend(cell->domain(), id);
 }
 
 ActorId id() {

@@ -152,6 +152,7 @@ void Supervision::set_down(bool down) {
 
 void Supervision::end_incarnation(const Error& cause) {
   MessageList begun = cell_.destroy_object();
+  SelfTimer::end_all(cell_, sender_ended());
   cell_.request_stops(false);
   std::vector<std::unique_ptr<Message>> not_begun;
   while (auto message = begun.pop()) {

@@ -17,6 +17,7 @@
 #include <muster/handle.h>
 #include <muster/ref.h>
 #include <muster/task.h>
+#include <muster/timer.h>
 #include <muster/when.h>
 
 #include <stop_token>
@@ -24,20 +25,6 @@
 namespace muster {
 
 class Runtime;
-
-/// Cancels a send_after that has not been sent; copies name the same send.
-class ScheduledSend {
- public:
-  ScheduledSend() = default;
-  ScheduledSend(boost::intrusive_ptr<detail::Domain> domain, TimerId id)
-      : domain_(std::move(domain)), id_(id) {}
-  /// True when the message was still waiting and will never be sent.
-  bool cancel();
-
- private:
-  boost::intrusive_ptr<detail::Domain> domain_;
-  TimerId id_ = 0;
-};
 
 /// Waits without blocking a thread: `co_await sleep_for(10ms)`. Inside handlers and tasks only
 /// (elsewhere it throws kInvalid). Ends early in kCancelled when the runtime shuts down.
@@ -52,7 +39,6 @@ detail::HandleRef self(const detail::ActorType& expected);
 boost::intrusive_ptr<detail::Domain> domain();
 void deliver_to_self(std::unique_ptr<detail::Message> message, const detail::ActorType& type);
 void link(const detail::HandleRef& other);
-ScheduledSend deliver_after(Duration delay, std::function<std::unique_ptr<detail::Message>()> make);
 }  // namespace detail_
 
 /// A handle to itself. Requires: the actor is an A. An actor that stores it keeps itself alive.
@@ -71,20 +57,6 @@ void send(Args&&... args) {
                              detail::actor_type<A>());
   } else {
     detail::refuse_to_compile<detail::SendFault<A, M, Args...>>();
-  }
-}
-
-/// Sends to itself after `delay`. Does not keep the actor alive.
-template <auto M, class... Args>
-ScheduledSend send_after(Duration delay, Args&&... args) {
-  using A = typename detail::MemberSignature<decltype(M)>::Class;
-  if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
-    auto message = std::make_shared<std::unique_ptr<detail::Message>>(
-        detail::make_call<A, M>(nullptr, std::forward<Args>(args)...));
-    return detail_::deliver_after(delay, [message] { return std::move(*message); });
-  } else {
-    detail::refuse_to_compile<detail::SendFault<A, M, Args...>>();
-    return {};
   }
 }
 

@@ -35,7 +35,7 @@ decltype(auto) apply_method(A& actor, Arguments& arguments, [[maybe_unused]] boo
 }
 
 template <class A, auto M>
-class CallMessage final : public Message {
+class CallMessage : public Message {
   using Method = MethodOf<A, M>;
   using Signature = typename Method::Signature;
   using R = typename Signature::Result;
@@ -70,19 +70,19 @@ class CallMessage final : public Message {
     }
   }
 
-  void reject(const Error& cause) override {
+  void reject(const Error& cause) final {
     if (local_) local_->complete(fail(cause));
     if (remote_) remote_->error(cause);
   }
-  bool one_way() const noexcept override { return local_ == nullptr && remote_ == nullptr; }
-  std::string_view method() const noexcept override { return Method::kName; }
-  std::size_t method_index() const noexcept override { return Method::kIndex; }
-  CallKey key() const noexcept override {
+  bool one_way() const noexcept final { return local_ == nullptr && remote_ == nullptr; }
+  std::string_view method() const noexcept final { return Method::kName; }
+  std::size_t method_index() const noexcept final { return Method::kIndex; }
+  CallKey key() const noexcept final {
     if (local_) return {local_.get(), 0};
     return remote_ ? remote_->key() : CallKey{};
   }
-  bool repeatable() const noexcept override { return kCopies<Arguments>; }
-  bool given_up() const noexcept override { return local_ && local_->claimed(); }
+  bool repeatable() const noexcept final { return kCopies<Arguments>; }
+  bool given_up() const noexcept final { return local_ && local_->claimed(); }
   Arguments& arguments() noexcept { return arguments_; }
 
   /// For those who play the actor in a test, instead of invoke() and reject().
