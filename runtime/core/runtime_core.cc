@@ -74,6 +74,7 @@ RuntimeCore::RuntimeCore(RuntimeOptions options, RuntimeSeams seams)
       messages_per_run_(executor_->messages_per_run()),
       interceptor_(std::move(seams.interceptor)),
       deadlines_(transport_->timers()),
+      blocking_(options_.blocking_threads, options_.blocking_capacity, *executor_),
       place_(new ExecutorPlace(*this)),
       dead_letters_(options_.dead_letters_kept) {
   if (!options_.on_error) {
@@ -337,6 +338,7 @@ void RuntimeCore::shutdown() {
   close_peers();
   deadlines_.stop();
   transport_->stop();
+  blocking_.stop();
   executor_->stop();
   std::vector<std::weak_ptr<Peer>> started;
   {

@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "runtime/core/actor_cell.h"
+#include "runtime/core/blocking_pool.h"
 #include "runtime/core/dead_letters.h"
 #include "runtime/core/deadline_queue.h"
 #include "runtime/core/ref_table.h"
@@ -33,6 +34,7 @@ class RuntimeCore final : public Domain {
   Place& place() override;
   DeadlineQueue& deadlines() override { return deadlines_; }
   int messages_per_run() const noexcept { return messages_per_run_; }
+  BlockingPool& blocking() noexcept { return blocking_; }
   Interceptor* interceptor() const noexcept { return interceptor_.get(); }
 
   const RuntimeOptions& options() const noexcept { return options_; }
@@ -133,6 +135,7 @@ class RuntimeCore final : public Domain {
   const int messages_per_run_;  // of the executor, which is asked once
   const std::shared_ptr<Interceptor> interceptor_;
   DeadlineQueue deadlines_;
+  BlockingPool blocking_;
   const std::unique_ptr<ExecutorPlace> place_;
   Runtime* runtime_ = nullptr;
 

@@ -25,6 +25,7 @@ class ManualScheduler::ManualExecutor final : public Executor {
   }
   unsigned concurrency() const override { return 1; }
   int messages_per_run() const override { return 1; }
+  bool driven() const override { return true; }
   void stop() override {
     frozen = false;
     const auto mine = [this] {

@@ -17,6 +17,10 @@ namespace muster {
 struct RuntimeOptions {
   /// Threads that run actors; 0: one for each core.
   unsigned threads = 0;
+  /// Threads for run_blocking, made when there is work for them; 0: it is refused.
+  unsigned blocking_threads = 16;
+  /// What waits for one of them before the next is rejected with kOverloaded.
+  std::size_t blocking_capacity = 4096;
   /// "host:port" to accept nodes at, port 0 for any free one; empty: do not listen. An address that
   /// is not loopback requires `token`.
   std::string listen = {};

@@ -7,7 +7,8 @@
 /// to the actor's own members; arguments of a handler live until its Task ends. Do not make
 /// coroutines out of capturing lambdas: the captures go before the coroutine does.
 ///
-/// GCC 12 destroys a temporary aggregate inside a co_await expression twice: give it a name first.
+/// GCC 12 destroys a temporary aggregate, or lambda with captures, inside a co_await expression
+/// twice: give it a name first.
 ///     Entry entry{owner, 3};
 ///     co_await h.call<&A::post>(entry);  // not call<&A::post>(Entry{owner, 3})
 
