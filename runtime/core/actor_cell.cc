@@ -82,13 +82,17 @@ ActorCell::ActorCell(boost::intrusive_ptr<RuntimeCore> core, ActorId id, const A
       capacity_(options.mailbox_capacity ? options.mailbox_capacity
                                          : core_->options().mailbox_capacity),
       detached_(options.detached),
-      restarts_(options.max_restarts > 0 || options.supervisor.valid()) {
+      restarts_(options.max_restarts > 0 || options.supervisor.valid()),
+      own_thread_(options.own_thread) {
   const bool grouped = options.reentrant || !options.groups.empty();
-  if (grouped || restarts_) extras_ = std::make_unique<CellExtras>();
+  if (grouped || restarts_ || own_thread_) extras_ = std::make_unique<CellExtras>();
   if (grouped) extras_->groups = std::make_unique<HandlerGroups>(type, options, capacity_);
+  if (own_thread_) extras_->thread = core_->own_threads().start();
 }
 
-ActorCell::~ActorCell() = default;
+ActorCell::~ActorCell() {
+  if (own_thread_) extras_->thread->finish();
+}
 
 ActorCell* ActorCell::current() noexcept {
   return current_cell;
@@ -122,12 +126,16 @@ void ActorCell::construct(FunctionRef<void*()> make) {
   if (restarts_) supervision()->constructed();
   // scheduled_ has been true since construction: what came in meanwhile waits for this run.
   intrusive_ptr_add_ref(static_cast<ActorRef*>(this));
-  if (!go_idle()) core_->executor().post(*this);
+  if (!go_idle()) schedule(true);
 }
 
-void ActorCell::schedule() {
-  intrusive_ptr_add_ref(static_cast<ActorRef*>(this));
-  core_->executor().post(*this);
+void ActorCell::schedule(bool held) {
+  if (!held) intrusive_ptr_add_ref(static_cast<ActorRef*>(this));
+  if (own_thread_) {
+    extras_->thread->post(*this);
+  } else {
+    core_->executor().post(*this);
+  }
 }
 
 void ActorCell::send_remote(const OutgoingCall&, FunctionRef<void(Encoder&)>,
@@ -199,7 +207,7 @@ void ActorCell::run() {
     }
   }
   on_thread_.store(false, std::memory_order_relaxed);
-  core_->executor().post(*this);
+  schedule(true);
 }
 
 bool ActorCell::go_idle() {
@@ -435,6 +443,7 @@ void ActorCell::die(DownReason reason, Error cause) {
   while (const auto one = in_room.pop()) {
     turn_away(*one, {DeadLetterReason::kActorEnded, down_->cause});
   }
+  if (own_thread_) extras_->thread->finish();
   if (watchers) watchers->tell(*this, *down_);
   if (restarts_) Supervision::end(*this);
   core_->cell_ended();

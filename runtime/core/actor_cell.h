@@ -154,7 +154,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   void die(DownReason reason, Error cause);
   void reject(Message& message);  // of a dead actor
   void drop(Message& message, const Error& cause);
-  void schedule();
+  void schedule(bool held = false);  // held: with the reference that the executor holds
   Error cause_for(DownReason reason, const std::string& detail) const;
 
   // Constant after construction:
@@ -162,7 +162,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   const ActorType& type_;
   const std::string name_;
   const std::size_t capacity_;
-  const bool detached_, restarts_;
+  const bool detached_, restarts_, own_thread_;
 
   // Owned by the run:
   void* object_ = nullptr;

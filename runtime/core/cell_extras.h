@@ -10,6 +10,7 @@
 
 #include "runtime/core/actor_cell.h"
 #include "runtime/core/handler_groups.h"
+#include "runtime/core/own_thread.h"
 #include "runtime/core/supervision.h"
 
 namespace muster::detail {
@@ -23,7 +24,8 @@ struct CellExtras {
   };
 
   // Constant after construction; what it points to is owned by the run of the cell:
-  std::unique_ptr<HandlerGroups> groups;  // null: one handler at a time
+  std::unique_ptr<HandlerGroups> groups;   // null: one handler at a time
+  boost::intrusive_ptr<OwnThread> thread;  // null: it runs on the executor
 
   // Set with the cell's mutex, before the cell's first run, and reset at its death:
   std::unique_ptr<Supervision> supervision;  // null: the actor is not restarted

@@ -75,6 +75,7 @@ RuntimeCore::RuntimeCore(RuntimeOptions options, RuntimeSeams seams)
       interceptor_(std::move(seams.interceptor)),
       deadlines_(transport_->timers()),
       blocking_(options_.blocking_threads, options_.blocking_capacity, *executor_),
+      own_threads_(options_.own_threads_max, *executor_),
       place_(new ExecutorPlace(*this)),
       dead_letters_(options_.dead_letters_kept) {
   if (!options_.on_error) {
@@ -339,6 +340,7 @@ void RuntimeCore::shutdown() {
   deadlines_.stop();
   transport_->stop();
   blocking_.stop();
+  own_threads_.stop();
   executor_->stop();
   std::vector<std::weak_ptr<Peer>> started;
   {

@@ -15,6 +15,7 @@
 #include "runtime/core/blocking_pool.h"
 #include "runtime/core/dead_letters.h"
 #include "runtime/core/deadline_queue.h"
+#include "runtime/core/own_thread.h"
 #include "runtime/core/ref_table.h"
 
 namespace muster::detail {
@@ -35,6 +36,7 @@ class RuntimeCore final : public Domain {
   DeadlineQueue& deadlines() override { return deadlines_; }
   int messages_per_run() const noexcept { return messages_per_run_; }
   BlockingPool& blocking() noexcept { return blocking_; }
+  OwnThreads& own_threads() noexcept { return own_threads_; }
   Interceptor* interceptor() const noexcept { return interceptor_.get(); }
 
   const RuntimeOptions& options() const noexcept { return options_; }
@@ -136,6 +138,7 @@ class RuntimeCore final : public Domain {
   const std::shared_ptr<Interceptor> interceptor_;
   DeadlineQueue deadlines_;
   BlockingPool blocking_;
+  OwnThreads own_threads_;
   const std::unique_ptr<ExecutorPlace> place_;
   Runtime* runtime_ = nullptr;
 

@@ -95,7 +95,7 @@ class Executor {
   /// turn. Constant, at least 1.
   virtual int messages_per_run() const { return 256; }
   /// True when the program itself drives it on one thread, as in tests: what otherwise gets threads
-  /// of the runtime's own (run_blocking) is posted to it then. Constant.
+  /// of the runtime's own (run_blocking, SpawnOptions::own_thread) is posted to it then. Constant.
   virtual bool driven() const { return false; }
   /// Blocks the calling thread, which must not be one of the executor's, until `latch` is open
   /// (true) or `timeout` has passed on the executor's clock (false).

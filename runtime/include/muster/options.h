@@ -21,6 +21,9 @@ struct RuntimeOptions {
   unsigned blocking_threads = 16;
   /// What waits for one of them before the next is rejected with kOverloaded.
   std::size_t blocking_capacity = 4096;
+  /// Actors with a thread of their own that may live at a time; one more is not spawned
+  /// (kOverloaded).
+  std::size_t own_threads_max = 256;
   /// "host:port" to accept nodes at, port 0 for any free one; empty: do not listen. An address that
   /// is not loopback requires `token`.
   std::string listen = {};
@@ -78,6 +81,10 @@ struct SpawnOptions {
   bool reentrant = false;
   /// How many handlers may be under way at a time, by method; see <muster/concurrency.h>.
   std::vector<ConcurrencyGroup> groups = {};
+  /// Its handlers run, and its object is destroyed, on a thread that no other actor uses and that
+  /// ends with it: for what blocks, or is bound to a thread. The constructor runs in spawn all the
+  /// same.
+  bool own_thread = false;
   /// How many failures within restart.window are answered by a restart of this actor alone; the
   /// next ends it, or is its supervisor's to answer. With one or more, or with a supervisor, the
   /// arguments are kept for the restarts: they can be copied, and the constructor takes const ones.
