@@ -25,6 +25,12 @@ class FunctionContinuation final : public Continuation {
   std::function<void()> function_;
 };
 
+/// The method that a continuation may resume; empty when it may be one of several, or none.
+std::string_view resumed(const HandlerGroups* groups, const Message* current) {
+  if (groups != nullptr) current = groups->only_suspended();
+  return current != nullptr ? current->method() : std::string_view();
+}
+
 /// The thread acts as the actor while it lives.
 class CellScope : private RunningScope {
  public:
@@ -83,7 +89,9 @@ ActorCell::ActorCell(boost::intrusive_ptr<RuntimeCore> core, ActorId id, const A
                                          : core_->options().mailbox_capacity),
       detached_(options.detached),
       restarts_(options.max_restarts > 0 || options.supervisor.valid()),
-      own_thread_(options.own_thread) {
+      own_thread_(options.own_thread),
+      watch_(core_->run_watch() ? new CellWatch(*this, *core_->run_watch()) : nullptr) {
+  if (core_->options().timings) time_calls();
   const bool grouped = options.reentrant || !options.groups.empty();
   if (grouped || restarts_ || own_thread_) extras_ = std::make_unique<CellExtras>();
   if (grouped) extras_->groups = std::make_unique<HandlerGroups>(type, options, capacity_);
@@ -123,6 +131,7 @@ void ActorCell::construct(FunctionRef<void*()> make) {
                                     {}});
     throw;
   }
+  tell({.kind = EventKind::kSpawned});
   if (restarts_) supervision()->constructed();
   // scheduled_ has been true since construction: what came in meanwhile waits for this run.
   intrusive_ptr_add_ref(static_cast<ActorRef*>(this));
@@ -195,6 +204,7 @@ void ActorCell::run() {
   {
     const CellScope scope(this);
     on_thread_.store(true, std::memory_order_relaxed);
+    if (watch_) watch_->run_begins();
     int budget = core_->messages_per_run();
     for (;;) {
       while (budget > 0 && step()) {
@@ -202,10 +212,15 @@ void ActorCell::run() {
         if (budget % kMessagesPerLook == 0 && core_->executor().should_yield()) budget = 0;
       }
       const bool more = urgent_next_ < urgent_.size() || has_turn();
-      if (!more && go_idle()) return;
+      if (!more) {
+        if (watch_) watch_->run_ends();
+        if (go_idle()) return;
+        if (watch_) watch_->run_begins();
+      }
       if (budget == 0) break;
     }
   }
+  if (watch_) watch_->run_ends();
   on_thread_.store(false, std::memory_order_relaxed);
   schedule(true);
 }
@@ -255,12 +270,15 @@ bool ActorCell::step() {
     // Where the actor is dead there is no object either, and nobody's work is for any incarnation.
     if (object_ == nullptr && (dead_ || !continuation->for_any_incarnation)) return true;
     handling_ = nullptr;
+    if (watch_) watch_->slice_begins(resumed(groups(), current_.get()));
     try {
       continuation->run();
     } catch (...) {
       crash(std::current_exception(), nullptr);
     }
-    after_slice(std::exchange(current_frame(), nullptr));
+    const CoroutineFrame* const frame = std::exchange(current_frame(), nullptr);
+    if (watch_) watch_->slice_ends(frame != nullptr && CellWatch::concerns(frame->message()));
+    after_slice(frame);
     return true;
   }
   if (extras_ != nullptr) {
@@ -289,18 +307,27 @@ void ActorCell::handle(std::unique_ptr<Message> message) {
 }
 
 void ActorCell::begin(std::unique_ptr<Message> message) {
+  const bool watched = watch_ && CellWatch::concerns(message.get()) && !message->given_up();
+  CellWatch* const watch = watched ? watch_.get() : nullptr;
+  if (watch) watch->message_begins(*message, processed());
   try {
     handling_ = message.get();
     HandlerRun run = message->invoke(object_, *this);
+    if (watch) watch->slice_ends(true);
     if (run.suspended()) {
       current_frame() = nullptr;
       suspend(std::move(message), std::move(run));
     } else if (const auto failure = run.failure()) {
       std::rethrow_exception(failure);
-    } else if (extras_ != nullptr) {
-      handled(*message);
+    } else {
+      if (extras_ != nullptr) handled(*message);
+      if (watch) watch->message_ends(*message);
     }
   } catch (...) {
+    if (watch) {
+      watch->slice_ends(true);
+      watch->message_ends(*message);
+    }
     crash(std::current_exception(), std::move(message));
   }
 }
@@ -333,6 +360,7 @@ std::unique_ptr<Message> ActorCell::coroutine_ended(std::unique_ptr<Message> mes
                                                     HandlerRun run) {
   const auto failure = run.failure();
   run = HandlerRun();  // before the message that it refers to
+  if (watch_) watch_->message_ends(*message);
   if (failure) {
     crash(failure, std::move(message));
     return nullptr;
@@ -405,7 +433,13 @@ MessageList ActorCell::destroy_object() {
     const CellScope scope(this);
     type_.destroy(object);
   }
-  return begun;
+  if (!watch_) return begun;
+  MessageList told;
+  while (auto message = begun.pop()) {
+    watch_->message_ends(*message);
+    told.push(std::move(message));
+  }
+  return told;
 }
 
 void ActorCell::die(DownReason reason, Error cause) {
@@ -414,10 +448,12 @@ void ActorCell::die(DownReason reason, Error cause) {
   MessageList late;
   std::vector<boost::intrusive_ptr<Continuation>> unheard;
   WaitingRoom in_room;
+  bool made = false;
   {
     const std::scoped_lock lock(mutex_);
     if (dead_) return;
     dead_ = true;
+    made = started_;
     down_ = std::make_unique<Down>(Down{id(), name_, reason, std::move(cause), incarnation()});
     watchers.swap(watchers_);
     late = std::move(inbox_);
@@ -426,7 +462,7 @@ void ActorCell::die(DownReason reason, Error cause) {
   }
   MessageList begun = destroy_object();
   SelfTimer::end_all(*this, down_->cause);
-  core_->forget(*this);
+  core_->forget(*this, reason);
   request_stops(true);
   MessageList waiting;
   while (auto message = begun.pop()) {
@@ -444,19 +480,10 @@ void ActorCell::die(DownReason reason, Error cause) {
     turn_away(*one, {DeadLetterReason::kActorEnded, down_->cause});
   }
   if (own_thread_) extras_->thread->finish();
+  if (made) tell({.kind = EventKind::kEnded, .reason = to_string(reason)});
   if (watchers) watchers->tell(*this, *down_);
   if (restarts_) Supervision::end(*this);
   core_->cell_ended();
-}
-
-void ActorCell::reject(Message& message) {
-  drop(message, down_->cause);
-}
-
-void ActorCell::drop(Message& message, const Error& cause) {
-  // Who sent what has waited is not known any more, but whether it was this node.
-  const ActorId sender{message.wire_bytes == 0 ? id().node : NodeId{}, 0};
-  refuse(message, {DeadLetterReason::kActorEnded, cause}, sender, message.one_way());
 }
 
 void ActorCell::one_way_failed(std::string_view method, const Error& error) {

@@ -22,6 +22,7 @@
 
 namespace muster::detail {
 
+class CellWatch;
 class HandlerGroups;
 class RuntimeCore;
 class Supervision;
@@ -44,8 +45,9 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   void construct(FunctionRef<void*()> make);
   /// Calls `hear` with who died and why, once: now if it is dead, else on its death.
   void monitor(std::function<void(const Down&)> hear);
-  /// What it is doing; nothing when it is dead.
-  std::optional<ActorInfo> inspect() const;
+  std::optional<ActorInfo> inspect() const;  // nothing when it is dead
+  std::uint64_t processed() const noexcept { return handled_.load(std::memory_order_relaxed); }
+  void tell(Event event) const;  // to whoever hears of events, with when and who added
   /// As stop() of a handle, with the reason that monitors hear.
   void end(DownReason reason, bool kill, const std::string& detail = {});
   /// Has `function` run in the cell's run, before messages. Dropped when the actor is dead.
@@ -64,8 +66,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
                             const NodeId* from);
   virtual void deliver_as_from(const Delivery& delivery, std::unique_ptr<Message> message,
                                const ActorType& expected, const NodeId* from, Taken taken);
-  /// The deadline of a message that waits for room has passed.
-  void give_up(WaitingMessage& waiting);
+  void give_up(WaitingMessage& waiting);  // it had to have room by now
   void send_remote(const OutgoingCall&, FunctionRef<void(Encoder&)>,
                    boost::intrusive_ptr<PendingReply>) override;
   void stop(bool kill) override { end(kill ? DownReason::kKilled : DownReason::kStopped, kill); }
@@ -76,9 +77,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   /// Nobody waits for that call any more: it is not handled if it waits, and whoever has its stop
   /// token is asked to stop. `cancelled`: a coroutine that handles it is cancelled too.
   void abandon(const CallKey& key, bool cancelled);
-  /// Requires: this thread runs the cell.
-  std::stop_token stop_token();
-
+  std::stop_token stop_token();  // requires: this thread runs the cell
   /// The cell whose handler or constructor this thread is running, or null.
   static ActorCell* current() noexcept;
 
@@ -163,6 +162,7 @@ class ActorCell : public ActorRef, public Place, private Runnable, private Handl
   const std::string name_;
   const std::size_t capacity_;
   const bool detached_, restarts_, own_thread_;
+  const std::unique_ptr<CellWatch> watch_;  // null: nothing is to be known of its handlers
 
   // Owned by the run:
   void* object_ = nullptr;

@@ -92,6 +92,7 @@ bool ActorCell::fits(std::size_t bytes, std::size_t held) const noexcept {
 void ActorCell::count_accepted(const Message& message) noexcept {
   ++accepted_;
   accepted_bytes_ += message.wire_bytes;
+  if (watch_) watch_->delivered(accepted_);
 }
 
 bool ActorCell::accept(std::unique_ptr<Message> message) noexcept {
@@ -124,8 +125,20 @@ void ActorCell::refuse(Message& message, const Refusal& refusal, const ActorId& 
                         sender,
                         {},
                         refusal.cause.message});
+  } else {
+    core_->meters().count_rejected(refusal.reason);
   }
   message.reject(refusal.cause);
+}
+
+void ActorCell::reject(Message& message) {
+  drop(message, down_->cause);
+}
+
+void ActorCell::drop(Message& message, const Error& cause) {
+  // Who sent what has waited is not known any more, but whether it was this node.
+  const ActorId sender{message.wire_bytes == 0 ? id().node : NodeId{}, 0};
+  refuse(message, {DeadLetterReason::kActorEnded, cause}, sender, message.one_way());
 }
 
 boost::intrusive_ptr<Continuation> ActorCell::make_urgent() {

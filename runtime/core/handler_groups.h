@@ -67,6 +67,8 @@ class HandlerGroups {
   bool has_late() const noexcept { return late_ > 0; }
   /// What has been suspended for longest, or null.
   const Message* oldest_suspended() const;
+  /// What is suspended, when it is one; else null.
+  const Message* only_suspended() const { return runs_.size() == 1 ? oldest_suspended() : nullptr; }
 
   /// Ends every suspended handler and gives what they handled, in the order of their beginning.
   MessageList destroy_runs();

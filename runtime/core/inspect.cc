@@ -26,11 +26,30 @@ std::string_view to_string(ActorState state) noexcept {
   return "unknown";
 }
 
+std::string_view to_string(EventKind kind) noexcept {
+  switch (kind) {
+    case EventKind::kSpawned:
+      return "spawned";
+    case EventKind::kEnded:
+      return "ended";
+    case EventKind::kRestarted:
+      return "restarted";
+    case EventKind::kMessageBegun:
+      return "message_begun";
+    case EventKind::kMessageEnded:
+      return "message_ended";
+    case EventKind::kStalled:
+      return "stalled";
+  }
+  return "unknown";
+}
+
 namespace detail {
 
 std::optional<ActorInfo> ActorCell::inspect() const {
   ActorInfo info{.id = id(), .name = name_, .class_name = std::string(type_.name)};
   std::string_view method;
+  bool timed = true;  // the latest message to begin is the one under way
   {
     const std::scoped_lock lock(mutex_);
     if (dead_) return std::nullopt;
@@ -42,11 +61,31 @@ std::optional<ActorInfo> ActorCell::inspect() const {
     info.mailbox_bytes = held_bytes();
     if (crowded_) info.waiting = room_->size();
     // Nobody runs the cell, nor can anybody begin to while this lock is held.
-    if (info.state == ActorState::kSuspended) method = suspended()->method();
+    if (info.state == ActorState::kSuspended) {
+      method = suspended()->method();
+      timed = CellWatch::concerns(suspended());
+    }
+    timed = timed && groups() == nullptr;
+  }
+  if (watch_) {
+    const CellWatch::Seen seen = watch_->see();
+    info.busy = seen.busy;
+    if (method.empty()) method = seen.method;
+    if (!method.empty() && timed) info.under_way = seen.under_way;
   }
   info.method = method;
   info.handles = handle_count();
   return info;
+}
+
+void ActorCell::tell(Event event) const {
+  const auto& hear = core_->options().on_event;
+  if (!hear) return;
+  event.when = core_->clock().now();
+  event.actor = id();
+  event.class_name = type_.name;
+  event.name = name_;
+  hear(event);
 }
 
 ActorState ActorCell::state() const noexcept {

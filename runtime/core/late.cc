@@ -33,6 +33,7 @@ class LateMessage final : public Message {
   CallKey key() const noexcept override { return call_ ? call_->key() : CallKey{}; }
   bool given_up() const noexcept override { return call_ && call_->given_up(); }
   bool begun() const noexcept override { return call_ == nullptr; }
+  bool is_wait() const noexcept override { return true; }
   std::unique_ptr<Message> take_call() noexcept override {
     if (call_) call_->take_marks_of(*this);
     return std::move(call_);

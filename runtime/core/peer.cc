@@ -13,6 +13,13 @@ Error unavailable(std::string text) {
   return Error{ErrorCode::kUnavailable, std::move(text), {}};
 }
 
+/// Why a message was not sent.
+DeadLetterReason reason_of(const Error& error) {
+  if (error.code == ErrorCode::kOverloaded) return DeadLetterReason::kConnectionFull;
+  if (error.code == ErrorCode::kInvalid) return DeadLetterReason::kRefused;
+  return DeadLetterReason::kUnreachable;
+}
+
 }  // namespace
 
 // --- opening and closing -------------------------------------------------------------------------
@@ -171,17 +178,17 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
   error.message =
       std::string(call.method_name) + " was not sent to " + address() + ": " + error.message;
   const bool dropped = header.when_full == WhenFull::kDrop && error.code == ErrorCode::kOverloaded;
-  if (!pending || dropped) not_sent(actor, call.method_name, error);
+  if (!pending || dropped) {
+    not_sent(actor, call.method_name, error);
+  } else {
+    core_->meters().count_rejected(reason_of(error));
+  }
   if (!pending) return;
   if (const auto taken = take_pending(header.call_id)) taken->on_error(std::move(error));
 }
 
 void Peer::not_sent(std::uint64_t actor, std::string_view method, const Error& error) {
-  const DeadLetterReason reason =
-      error.code == ErrorCode::kOverloaded ? DeadLetterReason::kConnectionFull
-      : error.code == ErrorCode::kInvalid  ? DeadLetterReason::kRefused
-                                           : DeadLetterReason::kUnreachable;
-  core_->dead_letter({reason,
+  core_->dead_letter({reason_of(error),
                       1,
                       ActorId{node(), actor},
                       {},

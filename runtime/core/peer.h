@@ -144,7 +144,9 @@ class Peer final : public net::SessionEvents,
 class RemoteActor final : public ActorRef {
  public:
   RemoteActor(ActorId id, std::shared_ptr<Peer> peer, boost::intrusive_ptr<RuntimeCore> core)
-      : ActorRef(id, false), peer_(std::move(peer)), core_(std::move(core)) {}
+      : ActorRef(id, false), peer_(std::move(peer)), core_(std::move(core)) {
+    if (core_->options().timings) time_calls();
+  }
   const std::shared_ptr<Peer>& peer() const noexcept { return peer_; }
 
   boost::intrusive_ptr<Domain> domain() const override;

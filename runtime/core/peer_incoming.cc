@@ -110,6 +110,7 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
     Decoder references = wire::arguments(message, &rest);
     drop_references(references);
     if (reply) {
+      core_->meters().count_rejected(reason);
       reply->error(error);
     } else {
       core_->dead_letter({reason,

@@ -21,6 +21,7 @@ void RemoteActor::send_remote(const OutgoingCall& call, FunctionRef<void(Encoder
   if (peer_) {
     peer_->call(id().number, call, arguments, std::move(pending));
   } else if (pending) {
+    core_->meters().count_rejected(DeadLetterReason::kUnreachable);
     pending->on_error(Error{ErrorCode::kUnavailable, describe(), {}});
   } else {
     core_->dead_letter({DeadLetterReason::kUnreachable,

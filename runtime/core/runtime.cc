@@ -105,6 +105,9 @@ RuntimeStats Runtime::stats() const {
 std::vector<ActorInfo> Runtime::actors() const {
   return core_->actors();
 }
+Metrics Runtime::metrics() const {
+  return core_->metrics();
+}
 DeadLetters Runtime::dead_letters() const {
   return core_->dead_letters().all();
 }

@@ -77,7 +77,8 @@ RuntimeCore::RuntimeCore(RuntimeOptions options, RuntimeSeams seams)
       blocking_(options_.blocking_threads, options_.blocking_capacity, *executor_),
       own_threads_(options_.own_threads_max, *executor_),
       place_(new ExecutorPlace(*this)),
-      dead_letters_(options_.dead_letters_kept) {
+      dead_letters_(options_.dead_letters_kept),
+      run_watch_(RunWatch::make(options_, transport_->timers(), meters_)) {
   if (!options_.on_error) {
     options_.on_error = [](const std::string& line) {
       std::fprintf(stderr, "muster: %s\n", line.c_str());
@@ -97,6 +98,7 @@ void RuntimeCore::start(Runtime* runtime) {
 }
 
 void RuntimeCore::dead_letter(DeadLetter letter) {
+  meters_.count_rejected(letter.reason, letter.count);
   letter.when = clock().now();
   dead_letters_.add(letter);
 }
@@ -160,6 +162,7 @@ HandleRef RuntimeCore::new_cell(const ActorType& type, const SpawnOptions& optio
     }
   }
   cells_.emplace(id.number, cell);
+  ++spawned_;
   living_.fetch_add(1, std::memory_order_relaxed);
   return HandleRef(cell);
 }
@@ -184,13 +187,15 @@ void RuntimeCore::announce(ActorCell& cell) {
   for (auto& [id, result] : found) finish_find(id, std::move(result));
 }
 
-void RuntimeCore::forget(ActorCell& cell) {
+void RuntimeCore::forget(ActorCell& cell, DownReason reason) {
   boost::intrusive_ptr<ActorCell> last;  // released outside the lock
   const std::scoped_lock lock(mutex_);
   const auto name = names_.find(cell.name());
   if (name != names_.end() && name->second == &cell) names_.erase(name);
   const auto entry = cells_.find(cell.id().number);
   if (entry == cells_.end()) return;
+  ++ended_.at(static_cast<std::size_t>(reason) - 1);
+  processed_by_ended_ += cell.processed();
   last = std::move(entry->second);
   cells_.erase(entry);
 }
@@ -338,6 +343,7 @@ void RuntimeCore::shutdown() {
   }
   close_peers();
   deadlines_.stop();
+  if (run_watch_) run_watch_->stop();
   transport_->stop();
   blocking_.stop();
   own_threads_.stop();

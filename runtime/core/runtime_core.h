@@ -15,8 +15,10 @@
 #include "runtime/core/blocking_pool.h"
 #include "runtime/core/dead_letters.h"
 #include "runtime/core/deadline_queue.h"
+#include "runtime/core/meters.h"
 #include "runtime/core/own_thread.h"
 #include "runtime/core/ref_table.h"
+#include "runtime/core/run_watch.h"
 
 namespace muster::detail {
 
@@ -47,6 +49,10 @@ class RuntimeCore final : public Domain {
   RuntimeStats stats() const;
   std::vector<PeerInfo> peers() const;
   std::vector<ActorInfo> actors() const;
+  Metrics metrics() const;
+  Meters& meters() noexcept { return meters_; }
+  /// Null when nothing is to be known of handlers.
+  RunWatch* run_watch() const noexcept { return run_watch_.get(); }
   Runtime* runtime() const noexcept { return runtime_; }
   bool stopping() const;
 
@@ -59,9 +65,9 @@ class RuntimeCore final : public Domain {
   HandleRef new_cell(const ActorType& type, const SpawnOptions& options,
                      HandleRef* existing = nullptr);
   boost::intrusive_ptr<ActorCell> cell(std::uint64_t number) const;
-  void announce(ActorCell& cell);  // its name can be found from now on
-  void forget(ActorCell& cell);    // the cell died
-  void cell_ended();               // and its death is told
+  void announce(ActorCell& cell);                   // its name can be found from now on
+  void forget(ActorCell& cell, DownReason reason);  // the cell died
+  void cell_ended();                                // and its death is told
   /// A one-way message was given up now.
   void dead_letter(DeadLetter letter);
   /// Whoever this thread sends for: the actor it runs, or only this node.
@@ -145,6 +151,8 @@ class RuntimeCore final : public Domain {
   DeadLetterBox dead_letters_;
   std::atomic<std::uint64_t> restarts_{0};
   std::atomic<std::uint64_t> last_seed_{0};
+  Meters meters_;
+  const std::unique_ptr<RunWatch> run_watch_;
   std::atomic<std::uint64_t> last_actor_{0};
   RefTable refs_;
   std::atomic<std::size_t> living_{0};  // cells whose end is not told yet
@@ -163,6 +171,9 @@ class RuntimeCore final : public Domain {
   std::uint64_t last_ready_ = 0;              // of the peers' ready_numbers
   std::vector<std::shared_ptr<Peer>> peers_;  // open
   std::vector<std::weak_ptr<Peer>> started_;  // open, opening or closing
+  std::uint64_t spawned_ = 0;
+  std::array<std::uint64_t, kDownReasons> ended_ = {};  // by DownReason, from 1
+  std::uint64_t processed_by_ended_ = 0;                // messages, by actors that have ended
   std::uint64_t closed_bytes_sent_ = 0;
   std::uint64_t closed_bytes_received_ = 0;
   bool stopping_ = false;

@@ -232,6 +232,7 @@ void Supervision::start() {
   cell_.object_ = object;
   set_down(false);
   cell_.core().count_restart();
+  cell_.tell({.kind = muster::EventKind::kRestarted});
   node_->tell(child_, EventKind::kStarted);
 }
 

@@ -50,6 +50,7 @@ class Handle {
       auto state = boost::intrusive_ptr(new detail::CallState<R>(ref));
       const Duration timeout = options_.timeout.value_or(ref.default_timeout());
       if (limit_ && !limit_->enter(*state, Method::kName)) return Future<R>(std::move(state));
+      if (ref.timed()) detail::time_call(*state);
       state->arm_deadline(timeout, Method::kName);
       if (ref.is_local()) {
         deliver(ref, timeout, detail::make_call<A, M>(state, std::forward<Args>(args)...));
@@ -93,6 +94,7 @@ class Handle {
       auto taken = boost::intrusive_ptr(new detail::CallState<void>(ref));
       const Duration timeout = options_.timeout.value_or(ref.default_timeout());
       if (limit_ && !limit_->enter(*taken, Method::kName)) return Future<void>(std::move(taken));
+      if (ref.timed()) detail::time_call(*taken);
       auto as = delivery();
       as.offer = true;
       if (ref.is_local()) {
@@ -150,7 +152,9 @@ class Handle {
     const Duration timeout = options_.timeout.value_or(ref.default_timeout());
     state->arm_deadline(kForever, detail::MethodOf<A, M>::kName);
     detail::HandleRef sink;
-    if (limit_ && !limit_->enter(*state, detail::MethodOf<A, M>::kName)) {
+    const bool enters = !limit_ || limit_->enter(*state, detail::MethodOf<A, M>::kName);
+    if (enters && ref.timed()) detail::time_call(*state);
+    if (!enters) {
       // The stream has ended.
     } else if (ref.is_local()) {
       deliver(ref, timeout, detail::make_call<A, M>(buffer, std::forward<Args>(args)...));

@@ -107,10 +107,40 @@ struct ActorInfo {
   std::size_t mailbox_bytes = 0;  ///< of those among them that came from other nodes
   std::size_t waiting = 0;        ///< messages that wait for room (WhenFull::kWait)
   std::uint64_t processed = 0;    ///< messages that have begun
-  /// Of the handler under way; empty when there is none, or when it is not known: of a running
-  /// handler it is known only where RuntimeOptions say that runs are watched.
+  /// Of the handler under way, if suspended of the one that is for longest, or that waits for its
+  /// arguments; empty when there is none, or when it is not known: of one that runs it is known
+  /// with RuntimeOptions::timings, stall_budget or message_events.
   std::string method = {};
+  // With RuntimeOptions::timings; else zero:
+  Duration busy{0};       ///< for how long it has kept threads
+  Duration under_way{0};  ///< since `method` began; zero when several handlers may be under way
   friend bool operator==(const ActorInfo&, const ActorInfo&) = default;
+};
+
+enum class EventKind : std::uint8_t {
+  kSpawned = 1,       ///< its constructor has returned
+  kEnded = 2,         ///< its object is gone
+  kRestarted = 3,     ///< a new incarnation of it begins
+  kMessageBegun = 4,  ///< a handler begins
+  kMessageEnded = 5,  ///< it has returned or failed, or was destroyed while suspended
+  kStalled = 6,       ///< a handler has run past RuntimeOptions::stall_budget and goes on
+};
+/// "spawned", ... ; "unknown" for a number that no kind has.
+std::string_view to_string(EventKind kind) noexcept;
+
+/// Something that happened to an actor, see RuntimeOptions::on_event. Its texts live as long as the
+/// call that tells it; those of `class_name`, `method` and `reason` as long as the program.
+struct Event {
+  EventKind kind = EventKind::kSpawned;
+  TimePoint when = {};
+  ActorId actor = {};
+  std::string_view class_name = {};
+  std::string_view name = {};    ///< as given at spawn
+  std::string_view method = {};  ///< of the handler; empty: see docs/contract.md, 7.4
+  /// The same at a message's begin and end, and no other's meanwhile.
+  std::uint64_t message = 0;
+  std::string_view reason = {};  ///< why it ended: to_string(DownReason)
+  Duration time{0};              ///< for how long the handler has run, when it is told as stalled
 };
 
 }  // namespace muster

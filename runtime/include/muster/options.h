@@ -4,6 +4,7 @@
 
 #include <muster/concurrency.h>
 #include <muster/executor.h>
+#include <muster/observe.h>
 #include <muster/supervision.h>
 #include <muster/transport.h>
 
@@ -13,6 +14,10 @@
 #include <vector>
 
 namespace muster {
+
+namespace detail {
+class Interceptor;
+}
 
 struct RuntimeOptions {
   /// Threads that run actors; 0: one for each core.
@@ -53,6 +58,17 @@ struct RuntimeOptions {
   Duration drain_timeout = 5s;
   /// The latest dead letters that Runtime::dead_letters() shows.
   std::size_t dead_letters_kept = 64;
+  /// Measures how long actors are busy, handlers and calls take and messages wait (ActorInfo,
+  /// Metrics): some readings of the clock for each message.
+  bool timings = false;
+  /// A handler that has run for so long without a pause is named, once, while it goes on: on
+  /// on_error and as an Event. Seen up to a half of this later. 0: nobody looks.
+  Duration stall_budget{0};
+  /// Hears of actors that are made, are restarted and end, of handlers beyond stall_budget, and
+  /// with message_events of every message's beginning and end: as it happens, on the thread where
+  /// it does, on several at a time. Must not block or throw.
+  std::function<void(const Event&)> on_event = {};
+  bool message_events = false;
   /// Hears of failures that no caller hears of: what a one-way handler threw, an actor that
   /// crashed, a connection that broke. Any thread; must not block. Default: one line on standard
   /// error.

@@ -10,6 +10,7 @@
 
 #include <muster/actor.h>
 #include <muster/ids.h>
+#include <muster/metrics.h>
 #include <muster/observe.h>
 #include <muster/options.h>
 #include <muster/ref.h>
@@ -136,6 +137,9 @@ class Runtime {
   /// The living actors of this node, by number; each as it was for an instant of its own. Takes
   /// time in proportion to their number.
   std::vector<ActorInfo> actors() const;
+  /// Counters and, with RuntimeOptions::timings, histograms; see to_prometheus(). Takes time in
+  /// proportion to the number of actors.
+  Metrics metrics() const;
   /// What was not handled so far, and why.
   DeadLetters dead_letters() const;
   /// Calls `hear` for every dead letter from now on, while the Subscription lives, one at a time,

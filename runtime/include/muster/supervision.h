@@ -44,6 +44,7 @@ enum class DownReason : std::uint8_t {
   kNodeLost = 6,  ///< the connection to its node ended
   kLinked = 7,    ///< it failed with an actor that it was linked with
 };
+inline constexpr std::size_t kDownReasons = 7;
 std::string_view to_string(DownReason reason) noexcept;
 
 /// Who died and why.

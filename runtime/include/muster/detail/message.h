@@ -55,6 +55,8 @@ class Message : public Pooled {
   virtual bool given_up() const noexcept { return false; }
   /// False while it waits for the arguments of its call, whose handler has not begun.
   virtual bool begun() const noexcept { return true; }
+  /// It only ever waits for the arguments of a call, and runs no handler.
+  virtual bool is_wait() const noexcept { return false; }
   /// That call, which is handled next, before all others. Asked when the run of this message, which
   /// was suspended, has ended.
   virtual std::unique_ptr<Message> take_call() noexcept { return nullptr; }
@@ -69,9 +71,10 @@ class Message : public Pooled {
   Message* next = nullptr;            // owned by the mailbox
   std::uint64_t wire_bytes : 48 = 0;  // of the frame it came in and may keep; 0: from this node
   std::uint64_t group : 8 = 0;  // its number among the actor's concurrency groups; 0: its method's
-  std::uint64_t is_stop : 1 = 0;  // ends the actor when all before it have ended
-  std::uint64_t own : 1 = 0;      // sent by the incarnation with which it goes
-  std::uint64_t keep : 1 = 0;     // its arguments, so that it can be invoked again
+  std::uint64_t is_stop : 1 = 0;     // ends the actor when all before it have ended
+  std::uint64_t own : 1 = 0;         // sent by the incarnation with which it goes
+  std::uint64_t begin_told : 1 = 0;  // as an event, and its end not yet
+  std::uint64_t keep : 1 = 0;        // its arguments, so that it can be invoked again
 };
 
 /// The callee's end of a call from another node.
@@ -103,6 +106,8 @@ class ActorRef : public Shared<ActorRef> {
   virtual ~ActorRef() = default;
   const ActorId& id() const noexcept { return id_; }
   bool is_local() const noexcept { return local_; }
+  /// Calls to it are to be timed.
+  bool timed() const noexcept { return timed_; }
   virtual boost::intrusive_ptr<Domain> domain() const = 0;
   virtual std::string describe() const = 0;
   virtual Duration default_timeout() const = 0;
@@ -129,10 +134,13 @@ class ActorRef : public Shared<ActorRef> {
  protected:
   ActorRef(ActorId id, bool local) : id_(id), local_(local) {}
   virtual void last_handle_gone() = 0;
+  /// Before the reference is shared.
+  void time_calls() noexcept { timed_ = true; }
 
  private:
   const ActorId id_;
   const bool local_;
+  bool timed_ = false;
   std::atomic<std::size_t> handles_{0};
 };
 

@@ -1,10 +1,11 @@
 #pragma once
-/// How many calls may be under way through one handle and its copies. Not for users.
+/// What goes along with a call from its beginning to its end. Not for users.
 
 #include <muster/detail/future_state.h>
 
 namespace muster::detail {
 
+/// How many calls may be under way through one handle and its copies.
 /// Threads: all members from any thread.
 class PendingLimit : public Shared<PendingLimit> {
  public:
@@ -18,5 +19,8 @@ class PendingLimit : public Shared<PendingLimit> {
   const std::uint32_t max_;
   std::atomic<std::uint32_t> under_way_{0};
 };
+
+/// Its time until it is complete goes into the call latencies of its runtime.
+void time_call(FutureStateBase& call);
 
 }  // namespace muster::detail
