@@ -49,6 +49,7 @@ std::shared_ptr<Peer> Peer::start(boost::intrusive_ptr<RuntimeCore> core,
                        {},
                        "the connection with " + address + " ended before it was written"});
   };
+  session.held_messages_max = options.waiting_capacity;
   std::shared_ptr<Peer> peer(new Peer(core, joined_after));
   peer->joined_ = std::move(joined);
   const std::scoped_lock lock(peer->start_mutex_);
@@ -160,7 +161,11 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
     for (const std::uint64_t number : exported.actors) release_export(number, 1);
   };
   try {
-    sent = session_->send(wire::encode_call(header, call.argument_count, this, arguments));
+    auto message = wire::encode_call(header, call.argument_count, this, arguments);
+    sent = header.when_full == WhenFull::kWait
+               ? session_->send_patiently(std::move(message),
+                                          patience(actor, call, exported.actors, !pending))
+               : session_->send(std::move(message));
   } catch (const Exception& e) {
     sent = fail(e.error());
   } catch (...) {  // of a codec of the user's: the caller's to see
@@ -185,6 +190,27 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
   }
   if (!pending) return;
   if (const auto taken = take_pending(header.call_id)) taken->on_error(std::move(error));
+}
+
+net::Patience Peer::patience(std::uint64_t actor, const OutgoingCall& call,
+                             std::vector<std::uint64_t> exported, bool one_way) {
+  const TimePoint now = core_->clock().now();
+  const bool limited = call.timeout < TimePoint::max() - now;
+  return {limited ? now + call.timeout : TimePoint::max(),
+          [self = shared_from_this(), to = ActorId{node(), actor}, method = call.method_name,
+           exported = std::move(exported), one_way, from = core_->sender()] {
+            for (const std::uint64_t number : exported) self->release_export(number, 1);
+            if (!one_way) return;  // its caller has heard of the deadline
+            self->core_->dead_letter({DeadLetterReason::kConnectionFull,
+                                      1,
+                                      to,
+                                      {},
+                                      std::string(method),
+                                      from,
+                                      {},
+                                      std::string(method) + " was not sent to " + self->address() +
+                                          ": the connection had no room in time"});
+          }};
 }
 
 void Peer::not_sent(std::uint64_t actor, std::string_view method, const Error& error) {

@@ -97,6 +97,9 @@ class Peer final : public net::SessionEvents,
                                                   const FutureStateBase* only = nullptr);
   void send(wire::OutgoingMessage&& message);
   void release_export(std::uint64_t actor, std::uint64_t count);
+  /// Of a call that may wait for room on the connection: until its deadline.
+  net::Patience patience(std::uint64_t actor, const OutgoingCall& call,
+                         std::vector<std::uint64_t> exported, bool one_way);
   /// A message was not sent, and is a dead letter.
   void not_sent(std::uint64_t actor, std::string_view method, const Error& error);
   Result<void> dispatch(const wire::IncomingMessage& message);

@@ -52,7 +52,8 @@ Session::Session(std::unique_ptr<ByteStream> stream, Timers& timers, SessionOpti
       reader_(kHandshakeLimits),
       handshake_(options_, peer_address_, make_nonce(options_.nonce_seed)),
       events_(std::move(events)),
-      queue_(options_.chunk_bytes) {}
+      queue_(options_.chunk_bytes),
+      held_(options_.held_messages_max, options_.max_outstanding_bytes) {}
 
 Session::~Session() = default;
 
@@ -220,14 +221,19 @@ void Session::drain_read() {
 
 // ---- Writing ----
 
-Result<void> Session::send(wire::OutgoingMessage&& message, Bound bound) {
+std::size_t Session::unheld_bytes() const {
+  return queue_.bytes() + in_flight_bytes_ + before_ready_bytes_;
+}
+
+Result<void> Session::send(wire::OutgoingMessage&& message, Bound bound, Patience* patience) {
   std::unique_lock lock(mutex_);
   if (cause_) return fail(*cause_);
   const std::size_t size = message.size();
-  const std::size_t waiting = queue_.bytes() + in_flight_bytes_ + before_ready_bytes_;
+  const std::size_t waiting = unheld_bytes();
   const std::size_t limit = options_.max_outstanding_bytes;
   if (bound == Bound::kExempt) {
-    if (waiting > limit && waiting - limit > kExemptBytesMax) {
+    const std::size_t piled = waiting + held_.exempt_bytes();
+    if (piled > limit && piled - limit > kExemptBytesMax) {
       lock.unlock();
       Error cause{ErrorCode::kUnavailable, peer_address_ + " does not read what it is sent", {}};
       finish(cause, Farewell::kNone, {});
@@ -235,21 +241,19 @@ Result<void> Session::send(wire::OutgoingMessage&& message, Bound bound) {
     }
   } else if (waiting > 0 && (message.lane() != wire::Lane::kControl || message.flow() != 0) &&
              size > limit - std::min(waiting, limit)) {
-    return fail(ErrorCode::kOverloaded, "connection to " + peer_address_ + ": " +
-                                            std::to_string(waiting) + " bytes wait to be sent, " +
-                                            std::to_string(options_.max_outstanding_bytes) +
-                                            " are allowed");
+    return hold(std::move(message), bound, patience);
+  }
+  // Nothing that is ordered among others overtakes what is held.
+  if (!held_.empty() && message.flow() != 0 &&
+      (bound != Bound::kExempt || held_.has_flow(message.flow()))) {
+    return hold(std::move(message), bound, patience);
   }
   if (!ready_.load(std::memory_order_relaxed)) {
     before_ready_.push_back(std::move(message));
     before_ready_bytes_ += size;
     return {};
   }
-  if (size > peer_message_bytes_max_) {
-    return fail(ErrorCode::kInvalid, "a message of " + std::to_string(size) + " bytes, " +
-                                         peer_address_ + " accepts at most " +
-                                         std::to_string(peer_message_bytes_max_));
-  }
+  if (size > peer_message_bytes_max_) return check_size(message);
   queue_.push(std::move(message));
   add_one(messages_sent_);
   if (should_write_now()) start_writing(std::move(lock));
@@ -314,6 +318,7 @@ void Session::write_loop() {
   for (bool first = true;; first = false) {
     if (op_.done()) {
       const std::scoped_lock lock(mutex_);
+      if (!held_.empty()) release_held();
       if (!first && bursting_ && !queue_.empty() && queue_.bytes() < kGatherBytesMax && !cause_) {
         in_flight_bytes_ = 0;
         writing_ = false;
@@ -427,6 +432,7 @@ void Session::finish(Error cause, Farewell farewell, std::string reason_for_peer
     cause_ = std::move(cause);
     ended_ = true;
     for (const auto& message : before_ready_) one_way_before_ready_ += message.one_way();
+    one_way_before_ready_ += held_.clear();
     before_ready_.clear();
     before_ready_bytes_ = 0;
     if (farewell != Farewell::kNone) {
@@ -477,7 +483,7 @@ void Session::report_unsent(bool is_writer) {
 
 std::size_t Session::outstanding_bytes() const {
   const std::scoped_lock lock(mutex_);
-  return queue_.bytes() + in_flight_bytes_ + before_ready_bytes_;
+  return unheld_bytes() + held_.bytes();
 }
 
 SessionStats Session::stats() const {

@@ -11,8 +11,9 @@
 //  3. Bytes of one message are written without another's in between; the lanes decide between whole
 //     messages and chunks only: control, calls, bulk. Messages of one flow keep their order: while
 //     one of them waits in the bulk lane, later ones join it there.
-//  4. outstanding_bytes() <= max_outstanding_bytes, except for one message sent when nothing was
-//     outstanding, and for control messages.
+//  4. What waits and is not held (see HeldMessages) is at most max_outstanding_bytes, except for
+//     one message sent when nothing waited, and for control messages. While messages are held,
+//     something is being written.
 //  5. At most one thread writes: the one that set writing_.
 
 #include <muster/transport.h>
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "runtime/net/handshake.h"
+#include "runtime/net/held_messages.h"
 #include "runtime/net/send_queue.h"
 #include "runtime/net/session_options.h"
 #include "runtime/wire/frame.h"
@@ -51,11 +53,20 @@ class Session : public std::enable_shared_from_this<Session> {
   Result<void> send(wire::OutgoingMessage&& message) {
     return send(std::move(message), Bound::kKept);
   }
+  // As send, but where there is no room the message waits for it, outside the bound and in turn
+  // with others. While any waits, messages of a flow that are not patient are refused, and exempt
+  // ones of its flow come after it. At most held_messages_max wait, and of their bytes as many as
+  // the bound; one more is refused.
+  Result<void> send_patiently(wire::OutgoingMessage&& message, Patience patience) {
+    return send(std::move(message), Bound::kKept, &patience);
+  }
 
   // kExempt: a small message that nobody could send again (an answer, a release) is not refused for
   // want of room. A peer for which too much of that piles up is given up: it does not read.
   enum class Bound : std::uint8_t { kKept, kExempt };
-  Result<void> send(wire::OutgoingMessage&& message, Bound bound);
+  Result<void> send(wire::OutgoingMessage&& message, Bound bound) {
+    return send(std::move(message), bound, nullptr);
+  }
 
   // Between cork and uncork (they nest, and count for all threads) messages gather and are written
   // together at the last uncork, on its thread, or earlier when they are many.
@@ -96,6 +107,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void drain_read();
 
   // Writing.
+  Result<void> send(wire::OutgoingMessage&& message, Bound bound, Patience* patience);
+  Result<void> check_size(const wire::OutgoingMessage& message) const;
+  std::size_t unheld_bytes() const;  // Requires: the lock
+  Result<void> hold(wire::OutgoingMessage&& message, Bound bound, Patience* patience);
+  void release_held();
   bool should_write_now();  // Requires: the lock
   void schedule_tail_flush(TimePoint now);
   void start_writing(std::unique_lock<std::mutex> lock);
@@ -134,6 +150,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Guarded by mutex_:
   mutable std::mutex mutex_;
   SendQueue queue_;
+  HeldMessages held_;
   std::vector<wire::OutgoingMessage> before_ready_;
   std::size_t before_ready_bytes_ = 0;
   std::size_t in_flight_bytes_ = 0;

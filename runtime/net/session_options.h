@@ -38,6 +38,8 @@ struct SessionOptions {
   // one-way calls among them; also after on_closed. Any thread, maybe under the lock of
   // the events: it must not call the session.
   std::function<void(std::size_t one_way)> on_unsent = {};
+  // Patient messages that wait for room at most, see Session::send.
+  std::size_t held_messages_max = 1 << 16;
   std::uint64_t nonce_seed = 0;  // 0: nonces from the system's generator; else for tests only
 };
 

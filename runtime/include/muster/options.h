@@ -45,8 +45,9 @@ struct RuntimeOptions {
   /// Bytes of messages from other nodes that a mailbox holds before it rejects the next of them
   /// with kOverloaded. One is always let in, whatever its size.
   std::size_t mailbox_bytes_max = std::size_t{1} << 30;
-  /// Messages that may wait for room at one mailbox (WhenFull::kWait) before the next of them is
-  /// rejected with kOverloaded; and of their bytes, as many as mailbox_bytes_max.
+  /// Messages that may wait for room (WhenFull::kWait) at one mailbox, and at one connection,
+  /// before the next of them is rejected with kOverloaded; and of their bytes, as many again as
+  /// mailbox_bytes_max and outstanding_bytes_max.
   std::size_t waiting_capacity = 1 << 16;
   /// A joined node that is silent for this long is taken for dead.
   Duration peer_timeout = 4s;

@@ -1,11 +1,12 @@
 #pragma once
-/// What a sender chooses for a full mailbox.
+/// What a sender chooses for a full mailbox or connection.
 
 #include <cstdint>
 
 namespace muster {
 
-/// What becomes of a message when the actor's mailbox is full. The numbers cross the wire.
+/// What becomes of a message when the actor's mailbox, or the connection to its node, is full. The
+/// numbers cross the wire.
 enum class WhenFull : std::uint8_t {
   kFail = 0,  ///< rejected at once: a call ends in kOverloaded, a send is a dead letter
   kWait = 1,  ///< it waits for room, in turn with others who wait, until its deadline
