@@ -273,6 +273,18 @@ TEST_P(TimersTest, SeriesOutsideItsActorEndsWithTheActor) {
 }
 
 // contract 8.8
+TEST_P(TimersTest, SeriesEndsWhereItsTimerIsDestroyed) {
+  const auto clockwork = spawn_clockwork();
+  begin<&Clockwork::every>(clockwork, 10ms, std::string("tick"));
+  clockwork.call<&Clockwork::give_away>().get(1s);
+  world.run_for(15ms);
+  EXPECT_THAT(log.take(), ElementsAre("tick 10"));
+  { const Timer gone = std::move(log.kept); }
+  world.run_for(1s);
+  EXPECT_THAT(log.take(), IsEmpty());
+}
+
+// contract 8.8
 TEST_P(TimersTest, CrashEndsTheTimersToo) {
   auto clockwork = spawn_clockwork();
   begin<&Clockwork::after>(clockwork, 5ms, std::string("before"));
