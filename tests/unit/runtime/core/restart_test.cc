@@ -75,6 +75,17 @@ TEST_P(RestartTest, TheMailboxKeepsItsBoundWhileTheActorIsDown) {
   EXPECT_EQ(sums[2].get(1s), 3);
 }
 
+// contract 12.2, 3.4
+TEST_P(RestartTest, WhoWaitsForRoomWaitsForTheRestartToo) {
+  const auto phoenix = spawn_phoenix({.mailbox_capacity = 1});
+  EXPECT_EQ(code_of(phoenix.call<&Phoenix::crash>("now")), ErrorCode::kUnavailable);
+  const auto patient = phoenix.with({.when_full = WhenFull::kWait});
+  std::vector<Future<int>> sums;
+  for (int i = 0; i < 4; ++i) sums.push_back(patient.call<&Phoenix::add>(1));
+  EXPECT_EQ(sums[3].get(1s), 4);
+  EXPECT_EQ(phoenix.call<&Phoenix::life>().get(1s), 2U);
+}
+
 // contract 12.2
 TEST_P(RestartTest, EveryIncarnationIsMadeFromTheOriginalArguments) {
   const auto made = home->spawn<Hoarder>({.name = "hoarder", .max_restarts = 2},
