@@ -9,7 +9,6 @@
 #include <muster/runtime.h>
 
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace muster {
@@ -17,12 +16,11 @@ namespace muster {
 template <class A, class KeyOf>
 class KeyedRoutes;
 
-/// How the actors behind a Router or a Pool are called. A value; copies share the actors.
+/// A value; copies share the actors.
 template <class A>
 class Routes {
  public:
   using actor_type = A;
-
   /// As Handle::call, to the routee that the policy chooses. Without one it ends in kUnavailable,
   /// which names the router.
   template <auto M, class... Args>
@@ -128,15 +126,17 @@ class Routes {
   template <auto M, class... Args>
   Future<detail::ResultOf<M>> call_one(detail::Route route, Args&&... args) const {
     using R = detail::ResultOf<M>;
-    static_assert(!detail::MethodOf<A, M>::Signature::kIsStream,
-                  "a method that returns a Stream is called through a Handle, of handles()");
-    if (!route.routee) return failed<R>();
-    return limited<R, M>([&] {
-      auto future =
-          Handle<A>(route.routee->actor, options_).template call<M>(std::forward<Args>(args)...);
-      if (route.load) detail::load_until_ready(*future.state(), std::move(route.load));
-      return future;
-    });
+    if constexpr (detail::refuse_stream<M>()) {
+      return {};
+    } else {
+      if (!route.routee) return failed<R>();
+      return limited<R, M>([&] {
+        auto future =
+            Handle<A>(route.routee->actor, options_).template call<M>(std::forward<Args>(args)...);
+        if (route.load) detail::load_until_ready(*future.state(), std::move(route.load));
+        return future;
+      });
+    }
   }
   /// What `call` gives, unless too many are under way.
   template <class R, auto M, class Call>

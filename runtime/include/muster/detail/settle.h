@@ -4,6 +4,7 @@
 ///
 /// Threads and lifetime: as of detail/gathering.h.
 
+#include <muster/detail/call_fault.h>
 #include <muster/detail/gathering.h>
 #include <muster/ids.h>
 
@@ -17,6 +18,18 @@ struct Outcome {
 };
 
 namespace detail {
+
+template <auto Method>
+struct StreamRouted {
+  static_assert(kPossible<StreamRouted>,
+                "a method that returns a Stream is called through a Handle, of handles()");
+};
+/// True, and an error, where M returns a Stream.
+template <auto M>
+constexpr bool refuse_stream() {
+  if constexpr (MemberSignature<decltype(M)>::kIsStream) return sizeof(StreamRouted<M>) > 0;
+  return false;
+}
 
 /// Of several that failed: the code and type that all have, or kFailed, and every text.
 Error all_failed(const std::string& who, std::vector<Error> errors);

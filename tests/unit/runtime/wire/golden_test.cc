@@ -50,6 +50,12 @@ TEST(GoldenTest, Version1CallIsReadToTheLastValue) {
   EXPECT_FALSE(decoder.failed());
 }
 
+TEST(GoldenTest, Version1MonitorThatLinksNobodyIsRead) {
+  const auto message = IncomingMessage::copy_of(read_file(path_of("monitor")));
+  ASSERT_TRUE(message);
+  EXPECT_EQ(*parse_monitor(*message), (MonitorFrame{6, 7, 0}));
+}
+
 TEST(GoldenTest, Version1CancelThatNamesNoActorIsRead) {
   const auto message = IncomingMessage::copy_of(read_file(path_of("cancel")));
   ASSERT_TRUE(message);

@@ -64,7 +64,7 @@ std::vector<Sample> samples() {
   add("find", encode_find({1, "hits", 99, 2s}));
   add("found", encode_found({1, WireActor{1, 2, 3, 4, "127.0.0.1:1"}}));
   add("not_found", encode_found({1, fail(ErrorCode::kNotFound, "no such name")}));
-  add("monitor", encode_monitor({6, 7, 8}));
+  add("monitor_link", encode_monitor({6, 7, 8}));
   add("down", encode_down({6, 3, error, "hits"}));
   add("down_incarnation", encode_down({6, 3, error, "hits", 4}));
   add("stop", encode_stop({7, true}));
