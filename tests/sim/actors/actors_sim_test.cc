@@ -1,7 +1,7 @@
 // Actors on the simulator by random runs: whatever is done to them and to their nodes, what the
 // contract promises holds.
 // contract 1.1, 1.3, 2.1, 2.2, 2.3, 2.6, 3.1, 4.2, 4.3, 4.5, 4.6, 6.3, 6.4;
-// contract 12.2, 12.3, 12.7
+// contract 10.2, 10.3, 10.7
 //
 //     MUSTER_TEST_SEEDS=10000 build/dev/bin/actors_sim_test
 

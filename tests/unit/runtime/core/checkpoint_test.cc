@@ -71,7 +71,7 @@ class CheckpointTest : public WorldTest {
 INSTANTIATE_TEST_SUITE_P(Places, CheckpointTest, ::testing::Values(Place::kLocal, Place::kRemote),
                          place_name);
 
-// contract 12.11
+// contract 10.11
 TEST_P(CheckpointTest, WhatWasSavedOnDemandComesBack) {
   const auto ledger = spawn_ledger();
   ledger.call<&Ledger::add_and_save>(5).get(1s);
@@ -83,7 +83,7 @@ TEST_P(CheckpointTest, WhatWasSavedOnDemandComesBack) {
   EXPECT_THAT(log->lines, ElementsAre("saved 5", "restored 5 of life 1", "restored 5 of life 1"));
 }
 
-// contract 12.11
+// contract 10.11
 TEST_P(CheckpointTest, WithoutACheckpointTheConstructorIsAll) {
   const auto ledger = spawn_ledger();
   ledger.call<&Ledger::add>(2).get(1s);
@@ -92,7 +92,7 @@ TEST_P(CheckpointTest, WithoutACheckpointTheConstructorIsAll) {
   EXPECT_TRUE(log->lines.empty());
 }
 
-// contract 12.11
+// contract 10.11
 TEST_P(CheckpointTest, ByNumberOfMessages) {
   const auto ledger = spawn_ledger({.messages = 3});
   for (int i = 1; i <= 8; ++i) ledger.call<&Ledger::add>(1).get(1s);
@@ -101,7 +101,7 @@ TEST_P(CheckpointTest, ByNumberOfMessages) {
   EXPECT_EQ(ledger.call<&Ledger::add>(0).get(1s), 6);
 }
 
-// contract 12.11
+// contract 10.11
 TEST_P(CheckpointTest, ByTimeOnlyWhereSomethingWasHandled) {
   const auto ledger = spawn_ledger({.every = 1s});
   world.run_for(5s);
@@ -116,7 +116,7 @@ TEST_P(CheckpointTest, ByTimeOnlyWhereSomethingWasHandled) {
   EXPECT_EQ(ledger.call<&Ledger::add>(0).get(1s), 2);
 }
 
-// contract 12.11
+// contract 10.11
 TEST_P(CheckpointTest, NeverWhileAHandlerIsSuspended) {
   const auto ledger = spawn_ledger({.every = 1s});
   ledger.call<&Ledger::add>(1).get(1s);
@@ -128,7 +128,7 @@ TEST_P(CheckpointTest, NeverWhileAHandlerIsSuspended) {
   EXPECT_THAT(log->lines, ElementsAre("saved 1"));
 }
 
-// contract 12.11
+// contract 10.11
 TEST_P(CheckpointTest, AFailedSaveKeepsTheOneBefore) {
   const auto ledger = spawn_ledger({.messages = 1});
   ledger.call<&Ledger::add>(1).get(1s);
@@ -141,7 +141,7 @@ TEST_P(CheckpointTest, AFailedSaveKeepsTheOneBefore) {
   EXPECT_EQ(ledger.call<&Ledger::add>(0).get(1s), 3);  // saved after the call that failed
 }
 
-// contract 12.1, 12.11
+// contract 10.1, 10.11
 TEST_P(CheckpointTest, ARestoreThatThrowsIsAFailureOfItsOwn) {
   const auto ledger = spawn_ledger();
   ledger.call<&Ledger::add_and_save>(4).get(1s);

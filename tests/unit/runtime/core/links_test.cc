@@ -28,7 +28,7 @@ class LinkTest : public WorldTest {
 INSTANTIATE_TEST_SUITE_P(Places, LinkTest, ::testing::Values(Place::kLocal, Place::kRemote),
                          place_name);
 
-// contract 12.9
+// contract 10.9
 TEST_P(LinkTest, WhoeverOfTheTwoCrashesTakesTheOtherAlong) {
   for (const bool first : {true, false}) {
     const auto a = spawn_a();
@@ -48,7 +48,7 @@ TEST_P(LinkTest, WhoeverOfTheTwoCrashesTakesTheOtherAlong) {
   }
 }
 
-// contract 12.9
+// contract 10.9
 TEST_P(LinkTest, AnEndInOrderHarmsNobodyAndEndsTheLink) {
   const auto a = spawn_a();
   auto b = spawn_b();
@@ -67,7 +67,7 @@ TEST_P(LinkTest, AnEndInOrderHarmsNobodyAndEndsTheLink) {
   EXPECT_EQ(a.call<&Phoenix::life>().get(1s), 1U);
 }
 
-// contract 12.9
+// contract 10.9
 TEST_P(LinkTest, KilledCountsAndGoesOnFromLinkToLink) {
   const auto a = spawn_a();
   const auto b = spawn_b();
@@ -83,7 +83,7 @@ TEST_P(LinkTest, KilledCountsAndGoesOnFromLinkToLink) {
   EXPECT_EQ(caller.stats().actors + home->stats().actors, 0U);
 }
 
-// contract 12.9, 12.2
+// contract 10.9, 10.2
 TEST_P(LinkTest, AnActorThatIsRestartedFailsWithItsLinkAndIsNoDeathToItself) {
   const auto a = spawn_a({.max_restarts = 3});
   const auto b = spawn_b({.max_restarts = 1});
@@ -100,7 +100,7 @@ TEST_P(LinkTest, AnActorThatIsRestartedFailsWithItsLinkAndIsNoDeathToItself) {
   EXPECT_EQ(down.get(1s).reason, DownReason::kKilled);
 }
 
-// contract 12.9
+// contract 10.9
 TEST_P(LinkTest, LinkedWithOneThatHasCrashedItFailsAtOnce) {
   const auto a = spawn_a();
   const auto b = spawn_b();
@@ -117,7 +117,7 @@ TEST_P(LinkTest, LinkedWithOneThatHasCrashedItFailsAtOnce) {
   }
 }
 
-// contract 12.9, 5.3
+// contract 10.9, 5.3
 TEST(LinkedNodesTest, AnActorThatIsLostWithItsNodeTakesItsLinkAlong) {
   muster::testing::SimWorld world(test_seed());
   auto& here = world.start("here", {.listen = "here:1"});

@@ -50,7 +50,7 @@ class PoisonTest : public WorldTest {
 INSTANTIATE_TEST_SUITE_P(Places, PoisonTest, ::testing::Values(Place::kLocal, Place::kRemote),
                          place_name);
 
-// contract 12.10
+// contract 10.10
 TEST_P(PoisonTest, WhatBringsItDownTooOftenIsADeadLetterWithItsTrace) {
   const auto taster = spawn_taster(99);
   auto poison = taster.call<&Taster::taste>(food, "soup ");
@@ -68,7 +68,7 @@ TEST_P(PoisonTest, WhatBringsItDownTooOftenIsADeadLetterWithItsTrace) {
   EXPECT_THAT(letters.latest[0].cause, HasSubstr("incarnation 2: too much soup"));
 }
 
-// contract 12.10
+// contract 10.10
 TEST_P(PoisonTest, WhatIsHandledInTheEndIsNoPoisonAndGoesBeforeWhatWaits) {
   const auto taster = spawn_taster(3);
   auto eaten = taster.call<&Taster::taste>(food, "soup ");
@@ -81,7 +81,7 @@ TEST_P(PoisonTest, WhatIsHandledInTheEndIsNoPoisonAndGoesBeforeWhatWaits) {
   EXPECT_EQ(home->actors()[0].mailbox_depth, 0U);
 }
 
-// contract 12.10
+// contract 10.10
 TEST_P(PoisonTest, CoroutinesBeginAgainFromTheSameArguments) {
   for (const bool reentrant : {false, true}) {
     const auto taster = spawn_taster(2, {.reentrant = reentrant, .poison_after = 2});
@@ -92,7 +92,7 @@ TEST_P(PoisonTest, CoroutinesBeginAgainFromTheSameArguments) {
   }
 }
 
-// contract 12.10
+// contract 10.10
 TEST_P(PoisonTest, WithoutTheOptionOneDeathIsEnoughAndNoDeadLetter) {
   const auto taster = spawn_taster(2, {});
   taster.send<&Taster::taste>(food, "soup ");
@@ -101,7 +101,7 @@ TEST_P(PoisonTest, WithoutTheOptionOneDeathIsEnoughAndNoDeadLetter) {
   EXPECT_EQ(home->dead_letters().total(), 0U);
 }
 
-// contract 12.10
+// contract 10.10
 TEST_P(PoisonTest, OneDeathMayBeTooOften) {
   const auto taster = spawn_taster(2, {.poison_after = 1});
   taster.send<&Taster::taste>(food, "soup ");
@@ -109,7 +109,7 @@ TEST_P(PoisonTest, OneDeathMayBeTooOften) {
   EXPECT_EQ(home->dead_letters().count(DeadLetterReason::kPoison), 1U);
 }
 
-// contract 12.10, 8.2
+// contract 10.10, 8.2
 TEST_P(PoisonTest, ACallThatIsCancelledMeanwhileIsNotHandledAgain) {
   const auto taster = spawn_taster(99);
   auto chewing = taster.call<&Taster::chew>(food);
@@ -121,7 +121,7 @@ TEST_P(PoisonTest, ACallThatIsCancelledMeanwhileIsNotHandledAgain) {
   EXPECT_EQ(home->actors()[0].mailbox_depth, 0U);
 }
 
-// contract 12.10
+// contract 10.10
 TEST(PoisonOptionsTest, WhatCannotBeHandledAgainIsPoisonAtOnceAndItNeedsRestarts) {
   muster::testing::SimWorld world(test_seed());
   auto& node = world.start("node");

@@ -71,7 +71,7 @@ class PoolTest : public RoutingTest {
 INSTANTIATE_TEST_SUITE_P(Places, PoolTest, ::testing::Values(Place::kLocal, Place::kRemote),
                          place_name);
 
-// contract 14.6
+// contract 11.6
 TEST_P(PoolTest, StartsWithTheMinimum) {
   const auto p = pool({.min = 3, .max = 5});
   EXPECT_EQ(p.size(), 3U);
@@ -81,7 +81,7 @@ TEST_P(PoolTest, StartsWithTheMinimum) {
   EXPECT_EQ(counts(p), (PoolCounts{.made = 3}));
 }
 
-// contract 14.6
+// contract 11.6
 TEST_P(PoolTest, GrowsWithTheCallsUpToTheMaximum) {
   const auto p = pool({.min = 1, .max = 4, .calls_per_member = 2});
   auto two = work(p, 2, 10s);
@@ -97,7 +97,7 @@ TEST_P(PoolTest, GrowsWithTheCallsUpToTheMaximum) {
   EXPECT_EQ(counts(p).made, 4U);
 }
 
-// contract 14.6
+// contract 11.6
 TEST_P(PoolTest, ShrinksWhenMembersAreIdle) {
   const auto p = pool({.min = 2, .max = 5, .idle_time = 10s});
   auto calls = work(p, 5, 100ms);
@@ -112,7 +112,7 @@ TEST_P(PoolTest, ShrinksWhenMembersAreIdle) {
   EXPECT_EQ(counts(p), (PoolCounts{.made = 5, .retired = 3}));
 }
 
-// contract 14.6
+// contract 11.6
 TEST_P(PoolTest, AMemberIsDrainedBeforeItEnds) {
   const auto p = pool({.min = 1, .max = 2, .idle_time = 1s});
   auto calls = work(p, 2, 10ms);
@@ -133,7 +133,7 @@ TEST_P(PoolTest, AMemberIsDrainedBeforeItEnds) {
   EXPECT_EQ(caller.dead_letters().total() + home->dead_letters().total(), 0U);
 }
 
-// contract 14.6
+// contract 11.6
 TEST_P(PoolTest, LightWorkLeavesTheOthersIdle) {
   const auto p = pool({.min = 1, .max = 3, .idle_time = 2s});
   auto calls = work(p, 3, 10ms);
@@ -146,7 +146,7 @@ TEST_P(PoolTest, LightWorkLeavesTheOthersIdle) {
   EXPECT_EQ(p.size(), 1U);
 }
 
-// contract 14.7
+// contract 11.7
 TEST_P(PoolTest, DeadMembersAreReplaced) {
   const auto p = pool({.min = 3, .max = 3});
   const auto members = p.handles();
@@ -160,7 +160,7 @@ TEST_P(PoolTest, DeadMembersAreReplaced) {
   EXPECT_EQ(counts(p), (PoolCounts{.made = 4, .lost = 1}));
 }
 
-// contract 14.7
+// contract 11.7
 TEST_P(PoolTest, MembersThatKeepDyingAreReplacedMoreAndMoreSlowly) {
   const auto p = pool({.min = 1, .max = 2, .retry_min = 1s, .retry_max = 30s});
   const TimePoint start = world.now();
@@ -181,7 +181,7 @@ TEST_P(PoolTest, MembersThatKeepDyingAreReplacedMoreAndMoreSlowly) {
   EXPECT_LT(world.now() - later, 1s);
 }
 
-// contract 14.7
+// contract 11.7
 TEST_P(PoolTest, WhatCannotBeMadeIsTriedAgainAndSaid) {
   const auto p = pool({.min = 1, .max = 2, .retry_min = 1s});
   maker.call<&Maker::break_down>(3).get(1s);
@@ -196,7 +196,7 @@ TEST_P(PoolTest, WhatCannotBeMadeIsTriedAgainAndSaid) {
   EXPECT_EQ(counts(p), (PoolCounts{.made = 2, .failed = 3, .lost = 1}));
 }
 
-// contract 14.6
+// contract 11.6
 TEST_P(PoolTest, WhatCannotBeMadeAtFirstIsThrown) {
   maker.call<&Maker::break_down>(1).get(1s);
   try {
@@ -223,7 +223,7 @@ TEST_P(PoolTest, OptionsThatContradictEachOtherAreRefused) {
   }
 }
 
-// contract 14.8
+// contract 11.8
 TEST_P(PoolTest, EndsWithItsLastCopyAndItsMembersAfterWhatTheyWereSent) {
   std::optional<Pool<Worker>> p = pool({.min = 2, .max = 4});
   auto copy = std::make_unique<Pool<Worker>>(*p);
@@ -242,7 +242,7 @@ TEST_P(PoolTest, EndsWithItsLastCopyAndItsMembersAfterWhatTheyWereSent) {
   EXPECT_THAT(left, Each(::testing::Field(&ActorInfo::class_name, ::testing::Ne("Pool"))));
 }
 
-// contract 14.6
+// contract 11.6
 TEST_P(PoolTest, AtTheMinimumNoTimerIsLeft) {
   const auto p = pool({.min = 1, .max = 3, .idle_time = 1s});
   auto calls = work(p, 3, 10ms);

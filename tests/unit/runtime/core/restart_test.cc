@@ -27,7 +27,7 @@ class RestartTest : public WorldTest {
 INSTANTIATE_TEST_SUITE_P(Places, RestartTest, ::testing::Values(Place::kLocal, Place::kRemote),
                          place_name);
 
-// contract 12.1, 12.2
+// contract 10.1, 10.2
 TEST_P(RestartTest, FailedActorLivesOnBehindTheSameHandleWithAFreshState) {
   const auto phoenix = spawn_phoenix();
   EXPECT_EQ(phoenix.call<&Phoenix::add>(5).get(1s), 5);
@@ -44,14 +44,14 @@ TEST_P(RestartTest, FailedActorLivesOnBehindTheSameHandleWithAFreshState) {
   EXPECT_EQ(home->stats().actors, 1U);
 }
 
-// contract 12.1, 2.4
+// contract 10.1, 2.4
 TEST_P(RestartTest, WhatAHandlerThrowsIsNoFailure) {
   const auto phoenix = spawn_phoenix();
   EXPECT_EQ(code_of(phoenix.call<&Phoenix::throw_up>()), ErrorCode::kFailed);
   EXPECT_EQ(phoenix.call<&Phoenix::life>().get(1s), 1U);
 }
 
-// contract 12.2
+// contract 10.2
 TEST_P(RestartTest, MessagesThatWaitedAreHandledInOrderByTheNextIncarnation) {
   const auto phoenix = spawn_phoenix();
   auto crashed = phoenix.call<&Phoenix::crash>("now");
@@ -65,7 +65,7 @@ TEST_P(RestartTest, MessagesThatWaitedAreHandledInOrderByTheNextIncarnation) {
   EXPECT_EQ(phoenix.call<&Phoenix::life>().get(1s), 2U);
 }
 
-// contract 12.2, 3.1
+// contract 10.2, 3.1
 TEST_P(RestartTest, TheMailboxKeepsItsBoundWhileTheActorIsDown) {
   const auto phoenix = spawn_phoenix({.mailbox_capacity = 3});
   EXPECT_EQ(code_of(phoenix.call<&Phoenix::crash>("now")), ErrorCode::kUnavailable);
@@ -75,7 +75,7 @@ TEST_P(RestartTest, TheMailboxKeepsItsBoundWhileTheActorIsDown) {
   EXPECT_EQ(sums[2].get(1s), 3);
 }
 
-// contract 12.2, 3.4
+// contract 10.2, 3.4
 TEST_P(RestartTest, WhoWaitsForRoomWaitsForTheRestartToo) {
   const auto phoenix = spawn_phoenix({.mailbox_capacity = 1});
   EXPECT_EQ(code_of(phoenix.call<&Phoenix::crash>("now")), ErrorCode::kUnavailable);
@@ -86,7 +86,7 @@ TEST_P(RestartTest, WhoWaitsForRoomWaitsForTheRestartToo) {
   EXPECT_EQ(phoenix.call<&Phoenix::life>().get(1s), 2U);
 }
 
-// contract 12.2
+// contract 10.2
 TEST_P(RestartTest, EveryIncarnationIsMadeFromTheOriginalArguments) {
   const auto made = home->spawn<Hoarder>({.name = "hoarder", .max_restarts = 2},
                                          std::vector<int>{1, 2, 3}, std::string_view("abc"));
@@ -98,7 +98,7 @@ TEST_P(RestartTest, EveryIncarnationIsMadeFromTheOriginalArguments) {
   }
 }
 
-// contract 12.2, 4.5
+// contract 10.2, 4.5
 TEST_P(RestartTest, MonitorsHearOfTheLastDeathOnlyAndWhichLifeItWas) {
   const auto phoenix = spawn_phoenix();
   auto down = caller.monitor(phoenix);
@@ -111,7 +111,7 @@ TEST_P(RestartTest, MonitorsHearOfTheLastDeathOnlyAndWhichLifeItWas) {
   EXPECT_EQ(end.incarnation, 2U);
 }
 
-// contract 12.3
+// contract 10.3
 TEST_P(RestartTest, AFailureAfterASuspensionEndsTheCall) {
   const auto phoenix = spawn_phoenix();
   auto napping = phoenix.call<&Phoenix::nap_and_crash>(5ms);
@@ -120,7 +120,7 @@ TEST_P(RestartTest, AFailureAfterASuspensionEndsTheCall) {
   EXPECT_EQ(next.get(1s), 2);
 }
 
-// contract 12.3
+// contract 10.3
 TEST_P(RestartTest, WhatAnIncarnationWaitedForDoesNotRunInTheNext) {
   const auto phoenix = spawn_phoenix();
   phoenix.call<&Phoenix::then_later>(50ms).get(1s);
@@ -129,7 +129,7 @@ TEST_P(RestartTest, WhatAnIncarnationWaitedForDoesNotRunInTheNext) {
   EXPECT_THAT(log->lines, ElementsAre("p made 1", "p gone 1", "p made 2"));
 }
 
-// contract 12.3
+// contract 10.3
 TEST_P(RestartTest, WhatAnIncarnationSentToItselfGoesWithIt) {
   const auto phoenix = spawn_phoenix();
   phoenix.call<&Phoenix::note_later>("late", 50ms).get(1s);
@@ -142,7 +142,7 @@ TEST_P(RestartTest, WhatAnIncarnationSentToItselfGoesWithIt) {
   EXPECT_EQ(log->lines.back(), "p: kept");
 }
 
-// contract 12.2, 8.2, 8.5
+// contract 10.2, 8.2, 8.5
 TEST_P(RestartTest, CallsThatWaitForARestartAreCancelledAndRunOutOfTimeAsEver) {
   exact = false;
   const auto phoenix = spawn_phoenix({.restart = {.backoff_min = 1s, .jitter = 0}});
@@ -163,7 +163,7 @@ TEST_P(RestartTest, CallsThatWaitForARestartAreCancelledAndRunOutOfTimeAsEver) {
   EXPECT_EQ(home->actors()[0].incarnation, 2U);
 }
 
-// contract 12.2, 8.1
+// contract 10.2, 8.1
 TEST_P(RestartTest, UrgentMessagesThatCameMeanwhileGoFirst) {
   const auto phoenix = spawn_phoenix();
   EXPECT_EQ(code_of(phoenix.call<&Phoenix::crash>("now")), ErrorCode::kUnavailable);
@@ -178,7 +178,7 @@ TEST_P(RestartTest, UrgentMessagesThatCameMeanwhileGoFirst) {
   EXPECT_THAT(error_of(std::move(lost)), HasSubstr("was killed"));
 }
 
-// contract 12.3, 8.6
+// contract 10.3, 8.6
 TEST_P(RestartTest, AllHandlersOfAReentrantActorGoWithTheIncarnation) {
   const auto phoenix = spawn_phoenix({.reentrant = true});
   auto a = phoenix.call<&Phoenix::nap>(1h);
@@ -194,7 +194,7 @@ TEST_P(RestartTest, AllHandlersOfAReentrantActorGoWithTheIncarnation) {
   EXPECT_THAT(log->lines, ElementsAre("p made 1", "p gone 1", "p made 2", "p gone 2", "p made 3"));
 }
 
-// contract 12.3, 8.7
+// contract 10.3, 8.7
 TEST_P(RestartTest, EveryGroupIsFreeAgainInTheNextIncarnation) {
   const auto phoenix = spawn_phoenix(
       {.groups = {{.name = "naps", .limit = 1, .methods = methods<&Phoenix::nap>()}}});
@@ -206,7 +206,7 @@ TEST_P(RestartTest, EveryGroupIsFreeAgainInTheNextIncarnation) {
   EXPECT_EQ(next.get(1s), 0);
 }
 
-// contract 12.3, 8.4
+// contract 10.3, 8.4
 TEST_P(RestartTest, StopTokensOfAnIncarnationAreAskedToStopAndThoseOfTheNextAreNot) {
   const auto phoenix = spawn_phoenix({.reentrant = true});
   phoenix.send<&Phoenix::nap_with_stop>(1h);
@@ -221,7 +221,7 @@ TEST_P(RestartTest, StopTokensOfAnIncarnationAreAskedToStopAndThoseOfTheNextAreN
   log->stop.reset();
 }
 
-// contract 12.3, 2.6
+// contract 10.3, 2.6
 TEST_P(RestartTest, WhatItSentToItselfIsADeadLetterAndLeavesItsRoom) {
   const auto phoenix = spawn_phoenix({.mailbox_capacity = 1});
   EXPECT_EQ(code_of(phoenix.call<&Phoenix::note_and_crash>("lost")), ErrorCode::kUnavailable);
@@ -232,7 +232,7 @@ TEST_P(RestartTest, WhatItSentToItselfIsADeadLetterAndLeavesItsRoom) {
   EXPECT_EQ(phoenix.call<&Phoenix::life>().get(1s), 2U);
 }
 
-// contract 12.4
+// contract 10.4
 TEST_P(RestartTest, PausesDouble) {
   const auto phoenix = spawn_phoenix({.max_restarts = 4});
   for (int i = 0; i < 4; ++i) {
@@ -242,7 +242,7 @@ TEST_P(RestartTest, PausesDouble) {
   EXPECT_THAT(log->pauses, ElementsAre(10ms, 20ms, 40ms, 80ms));
 }
 
-// contract 12.4
+// contract 10.4
 TEST_P(RestartTest, JitterIsDrawnFromTheSeedOfTheWorld) {
   exact = false;
   const auto phoenix = spawn_phoenix({.restart = {.backoff_min = 1s, .jitter = 1}});
@@ -253,7 +253,7 @@ TEST_P(RestartTest, JitterIsDrawnFromTheSeedOfTheWorld) {
   EXPECT_LT(log->pauses[0], 2s);
 }
 
-// contract 12.5
+// contract 10.5
 TEST_P(RestartTest, OneFailureTooManyEndsTheActorWithItsCause) {
   const auto phoenix = spawn_phoenix({.max_restarts = 2});
   auto down = caller.monitor(phoenix);
@@ -269,7 +269,7 @@ TEST_P(RestartTest, OneFailureTooManyEndsTheActorWithItsCause) {
   EXPECT_TRUE(home->try_spawn<Phoenix>({.name = "phoenix"}, "q", log));
 }
 
-// contract 12.5
+// contract 10.5
 TEST_P(RestartTest, FailuresFarApartDoNotAddUp) {
   const auto phoenix = spawn_phoenix({.max_restarts = 1});
   for (int i = 0; i < 5; ++i) {
@@ -279,7 +279,7 @@ TEST_P(RestartTest, FailuresFarApartDoNotAddUp) {
   EXPECT_EQ(phoenix.call<&Phoenix::life>().get(1s), 6U);
 }
 
-// contract 12.1, 12.5
+// contract 10.1, 10.5
 TEST_P(RestartTest, AConstructorThatThrowsAtARestartIsAFailure) {
   const auto phoenix = spawn_phoenix({.max_restarts = 3});
   auto down = caller.monitor(phoenix);
@@ -291,7 +291,7 @@ TEST_P(RestartTest, AConstructorThatThrowsAtARestartIsAFailure) {
   EXPECT_THAT(down.get(1s).cause.message, HasSubstr("crashed: fourth"));
 }
 
-// contract 12.1, 12.5
+// contract 10.1, 10.5
 TEST_P(RestartTest, AConstructorThatAlwaysThrowsEndsTheActorAndWhatWaited) {
   const auto phoenix = spawn_phoenix({.max_restarts = 3});
   log->constructors_to_fail = 9;
@@ -300,7 +300,7 @@ TEST_P(RestartTest, AConstructorThatAlwaysThrowsEndsTheActorAndWhatWaited) {
               HasSubstr("its constructor threw at the restart: not today (after 3 restarts"));
 }
 
-// contract 12.7, 4.3
+// contract 10.7, 4.3
 TEST_P(RestartTest, KillWhileDownEndsItAtOnceAndStopAfterWhatWaits) {
   exact = false;
   const RestartOptions slow = {.backoff_min = 1s, .jitter = 0};
@@ -321,7 +321,7 @@ TEST_P(RestartTest, KillWhileDownEndsItAtOnceAndStopAfterWhatWaits) {
   EXPECT_EQ(down.get(1s).reason, DownReason::kStopped);
 }
 
-// contract 12.7, 4.2
+// contract 10.7, 4.2
 TEST_P(RestartTest, ReleasedWhileDownItEndsAfterWhatWaits) {
   auto phoenix = spawn_phoenix();
   auto down = caller.monitor(phoenix);
@@ -333,7 +333,7 @@ TEST_P(RestartTest, ReleasedWhileDownItEndsAfterWhatWaits) {
   EXPECT_EQ(home->stats().actors, 0U);
 }
 
-// contract 12.7, 6.2
+// contract 10.7, 6.2
 TEST(RestartAtShutdownTest, AnActorThatIsDownEndsAtOnceAndNoneIsRestarted) {
   muster::testing::SimWorld world(test_seed());
   auto& node = world.start("node");
@@ -353,7 +353,7 @@ TEST(RestartAtShutdownTest, AnActorThatIsDownEndsAtOnceAndNoneIsRestarted) {
   EXPECT_THAT(log->lines, ElementsAre("down made 1", "late made 1", "down gone 1", "late gone 1"));
 }
 
-// contract 12.1
+// contract 10.1
 TEST(CrashTest, TheTestKitCrashesAnActorThatIsRestarted) {
   muster::testing::SimWorld world(test_seed());
   auto& node = world.start("node");

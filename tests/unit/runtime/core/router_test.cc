@@ -36,13 +36,13 @@ class RouterTest : public RoutingTest {
 INSTANTIATE_TEST_SUITE_P(Places, RouterTest, ::testing::Values(Place::kLocal, Place::kRemote),
                          place_name);
 
-// contract 14.1
+// contract 11.1
 TEST_P(RouterTest, CallsGoToOneAfterAnother) {
   const auto r = router();
   EXPECT_THAT(numbers(r, 7), ElementsAre(1, 2, 3, 1, 2, 3, 1));
 }
 
-// contract 14.1
+// contract 11.1
 TEST_P(RouterTest, CopiesShareTheTurn) {
   const auto r = router();
   const auto copy = r;
@@ -52,7 +52,7 @@ TEST_P(RouterTest, CopiesShareTheTurn) {
   EXPECT_EQ(patient.call<&Worker::number>().get(1s), 3);
 }
 
-// contract 14.1
+// contract 11.1
 TEST_P(RouterTest, SendsAndOffersTakeTurnsToo) {
   const auto r = router();
   for (int i = 0; i < 4; ++i) r.send<&Worker::note>(i);
@@ -62,7 +62,7 @@ TEST_P(RouterTest, SendsAndOffersTakeTurnsToo) {
   EXPECT_THAT(workers[2].call<&Worker::notes>().get(1s), ElementsAre(2));
 }
 
-// contract 14.1
+// contract 11.1
 TEST_P(RouterTest, LeastLoadedAvoidsWhoeverIsBusyWithItsCalls) {
   const auto r = router(RoutingPolicy::kLeastLoaded);
   auto long_one = r.call<&Worker::work>(500ms);
@@ -78,7 +78,7 @@ TEST_P(RouterTest, LeastLoadedAvoidsWhoeverIsBusyWithItsCalls) {
   EXPECT_THAT(each<&Worker::begun>(), Each(1));
 }
 
-// contract 14.1
+// contract 11.1
 TEST_P(RouterTest, ACallPastItsDeadlineIsNoLoadAnyMore) {
   const auto r = router(RoutingPolicy::kLeastLoaded);
   std::vector<Future<int>> stuck;
@@ -90,7 +90,7 @@ TEST_P(RouterTest, ACallPastItsDeadlineIsNoLoadAnyMore) {
   EXPECT_THAT((std::vector{one.get(), two.get(), three.get()}), UnorderedElementsAre(1, 2, 3));
 }
 
-// contract 14.2
+// contract 11.2
 TEST_P(RouterTest, ARouteeThatDiesIsTakenOut) {
   const auto r = router();
   workers[1].kill();
@@ -99,7 +99,7 @@ TEST_P(RouterTest, ARouteeThatDiesIsTakenOut) {
   EXPECT_THAT(r.handles(), ElementsAre(workers[0], workers[2]));
 }
 
-// contract 14.2
+// contract 11.2
 TEST_P(RouterTest, ADeadActorIsNoRouteeForLong) {
   workers[0].kill();
   ASSERT_TRUE(ends(workers[0]));
@@ -108,7 +108,7 @@ TEST_P(RouterTest, ADeadActorIsNoRouteeForLong) {
   EXPECT_THAT(numbers(r, 2), ElementsAre(2, 3));
 }
 
-// contract 14.2
+// contract 11.2
 TEST_P(RouterTest, WithoutRouteesACallFailsAndNamesTheRouter) {
   const Router<Worker> none(caller, {.name = "numbers"});
   const std::string text = "unavailable: router 'numbers' has no routee";
@@ -121,7 +121,7 @@ TEST_P(RouterTest, WithoutRouteesACallFailsAndNamesTheRouter) {
               HasSubstr("a router without a name has no routee"));
 }
 
-// contract 14.2
+// contract 11.2
 TEST_P(RouterTest, WhenTheLastHasDiedTheErrorSaysOfWhat) {
   const Router<Worker> one(caller, {.name = "numbers"}, {workers[0]});
   workers[0].kill();
@@ -130,7 +130,7 @@ TEST_P(RouterTest, WhenTheLastHasDiedTheErrorSaysOfWhat) {
               AllOf(HasSubstr("router 'numbers' has no routee: "), HasSubstr("was killed")));
 }
 
-// contract 14.2
+// contract 11.2
 TEST_P(RouterTest, WithoutRouteesASendIsADeadLetter) {
   const Router<Worker> none(caller, {.name = "numbers"});
   none.send<&Worker::note>(1);
@@ -144,7 +144,7 @@ TEST_P(RouterTest, WithoutRouteesASendIsADeadLetter) {
   EXPECT_EQ(letters.latest[0].cause, "router 'numbers' has no routee");
 }
 
-// contract 14.2
+// contract 11.2
 TEST_P(RouterTest, RouteesComeAndGo) {
   const auto r = router();
   EXPECT_FALSE(r.add(workers[0]));
@@ -156,7 +156,7 @@ TEST_P(RouterTest, RouteesComeAndGo) {
   EXPECT_THAT(numbers(r, 3), UnorderedElementsAre(1, 2, 3));
 }
 
-// contract 14.2
+// contract 11.2
 TEST_P(RouterTest, OneThatIsRemovedHandlesWhatItWasSent) {
   const Router<Worker> one(caller, {}, {workers[0]});
   auto call = one.call<&Worker::work>(50ms);
@@ -166,7 +166,7 @@ TEST_P(RouterTest, OneThatIsRemovedHandlesWhatItWasSent) {
   EXPECT_THAT(workers[0].call<&Worker::notes>().get(1s), ElementsAre(1));
 }
 
-// contract 14.2
+// contract 11.2
 TEST_P(RouterTest, TheRouterKeepsItsRoutees) {
   std::optional<Router<Worker>> r = router();
   auto down = caller.monitor(workers[0]);
@@ -178,7 +178,7 @@ TEST_P(RouterTest, TheRouterKeepsItsRoutees) {
   EXPECT_EQ(down.get(1s).reason, DownReason::kReleased);
 }
 
-// contract 14.3
+// contract 11.3
 TEST_P(RouterTest, OneKeyGoesToOneRouteeFromEveryNode) {
   const auto r = router();
   Router<Worker> there(*home, {}, {});
@@ -196,7 +196,7 @@ TEST_P(RouterTest, OneKeyGoesToOneRouteeFromEveryNode) {
   EXPECT_EQ(share.size(), 3U);
 }
 
-// contract 14.3
+// contract 11.3
 TEST_P(RouterTest, WhenOneGoesOnlyItsOwnKeysMove) {
   const auto r = router();
   const auto owners = [&] {
@@ -226,7 +226,7 @@ TEST_P(RouterTest, WhenOneGoesOnlyItsOwnKeysMove) {
   }
 }
 
-// contract 14.3
+// contract 11.3
 TEST_P(RouterTest, AFunctionOfTheArgumentsMakesTheKey) {
   const auto r = router();
   const auto by_note = r.by([](int note) { return note % 10; });
@@ -243,7 +243,7 @@ TEST_P(RouterTest, AFunctionOfTheArgumentsMakesTheKey) {
   EXPECT_EQ(seen, 41U);
 }
 
-// contract 14.4
+// contract 11.4
 TEST_P(RouterTest, ABroadcastEndsInAllOutcomesInOrder) {
   const auto r = router();
   const auto outcomes = r.call_all<&Worker::work_unless>(2).get(1s);
@@ -256,7 +256,7 @@ TEST_P(RouterTest, ABroadcastEndsInAllOutcomesInOrder) {
   EXPECT_EQ(outcomes[2].result, 3);
 }
 
-// contract 14.4
+// contract 11.4
 TEST_P(RouterTest, ABroadcastWaitsForTheSlowestAndForVoids) {
   const auto r = router();
   const TimePoint start = world.now();
@@ -270,7 +270,7 @@ TEST_P(RouterTest, ABroadcastWaitsForTheSlowestAndForVoids) {
   }
 }
 
-// contract 14.4
+// contract 11.4
 TEST_P(RouterTest, CancellingABroadcastCancelsAll) {
   const auto r = router();
   auto all = r.call_all<&Worker::work>(100ms);
@@ -282,7 +282,7 @@ TEST_P(RouterTest, CancellingABroadcastCancelsAll) {
   EXPECT_THAT(each<&Worker::handled>(), Each(0));
 }
 
-// contract 14.5
+// contract 11.5
 TEST_P(RouterTest, TheFirstSuccessWinsAndTheRestIsCancelled) {
   auto busy = workers[2].call<&Worker::work>(200ms);
   const auto r = router();
@@ -294,13 +294,13 @@ TEST_P(RouterTest, TheFirstSuccessWinsAndTheRestIsCancelled) {
   EXPECT_THAT(each<&Worker::handled>(), ElementsAre(1, 0, 1));  // the second never ended
 }
 
-// contract 14.5
+// contract 11.5
 TEST_P(RouterTest, AFailureDoesNotWin) {
   const Router<Worker> r(caller, {.name = "numbers"}, {workers[1], workers[2]});
   EXPECT_EQ(r.call_first<&Worker::work_unless>(2).get(1s), 3);
 }
 
-// contract 14.5
+// contract 11.5
 TEST_P(RouterTest, WhenAllFailTheErrorHasAllCauses) {
   const auto r = router();
   const auto same = r.call_first<&Worker::work_unless>(1).result(1s);
@@ -319,7 +319,7 @@ TEST_P(RouterTest, WhenAllFailTheErrorHasAllCauses) {
   EXPECT_THAT(mixed.error().message, AllOf(HasSubstr("timeout: "), HasSubstr("number 3")));
 }
 
-// contract 14.5
+// contract 11.5
 TEST_P(RouterTest, CancellingTheFirstCancelsAll) {
   const auto r = router();
   auto first = r.call_first<&Worker::work>(100ms);
@@ -378,7 +378,7 @@ class RouterWorldTest : public ::testing::Test {
   muster::testing::SimWorld world{test_seed()};
 };
 
-// contract 14.2
+// contract 11.2
 TEST_F(RouterWorldTest, OfALostNodeAllRouteesAreTakenOut) {
   Runtime& head = world.start("head", {.listen = "head:1"});
   std::vector<Handle<Worker>> workers;

@@ -118,7 +118,7 @@ TEST_F(HashRingTest, SharesAreAboutEven) {
   }
 }
 
-// contract 14.3
+// contract 11.3
 TEST_F(HashRingTest, ANewMemberTakesItsShareAndNothingElseMoves) {
   for (int i = 0; i < 8; ++i) add(i);
   const auto before = owners();
@@ -134,7 +134,7 @@ TEST_F(HashRingTest, ANewMemberTakesItsShareAndNothingElseMoves) {
   EXPECT_LT(moved, kKeys / 9 * 13 / 10);
 }
 
-// contract 14.3
+// contract 11.3
 TEST_F(HashRingTest, OfOneThatGoesOnlyItsOwnKeysMove) {
   for (int i = 0; i < 8; ++i) add(i);
   const auto before = owners();

@@ -32,7 +32,7 @@ RuntimeOptions quiet() {
   return {.threads = 2, .on_error = [](const std::string&) {}};
 }
 
-// contract 12.2, 12.6, 12.10, 12.11
+// contract 10.2, 10.6, 10.10, 10.11
 TEST(SupervisedThreadsTest, EveryCallEndsWhileTheTreeFailsFromAllSides) {
   Runtime runtime(quiet());
   const Supervisor tree(
@@ -72,7 +72,7 @@ TEST(SupervisedThreadsTest, EveryCallEndsWhileTheTreeFailsFromAllSides) {
   tree.stop();
 }
 
-// contract 12.7, 12.9
+// contract 10.7, 10.9
 TEST(SupervisedThreadsTest, LinksKillsAndShutdownCrossWithoutLeavingAnythingBehind) {
   for (int round = 0; round < 30; ++round) {
     std::vector<Future<Down>> downs;

@@ -35,7 +35,7 @@ class SupervisorTest : public WorldTest {
 INSTANTIATE_TEST_SUITE_P(Places, SupervisorTest, ::testing::Values(Place::kLocal, Place::kRemote),
                          place_name);
 
-// contract 12.6
+// contract 10.6
 TEST_P(SupervisorTest, OneForOneRestartsOnlyTheOneThatFailed) {
   const Supervisor tree(*home, {.restart = kExact});
   const auto a = spawn_under(tree, "a");
@@ -46,7 +46,7 @@ TEST_P(SupervisorTest, OneForOneRestartsOnlyTheOneThatFailed) {
   EXPECT_EQ(b.call<&Phoenix::life>().get(1s), 1U);
 }
 
-// contract 12.6
+// contract 10.6
 TEST_P(SupervisorTest, OneForAllEndsTheLatestFirstAndStartsAllInOrder) {
   const Supervisor tree(*home, {.strategy = RestartStrategy::kOneForAll, .restart = kExact});
   spawn_under(tree, "a");
@@ -59,7 +59,7 @@ TEST_P(SupervisorTest, OneForAllEndsTheLatestFirstAndStartsAllInOrder) {
   EXPECT_EQ(c.call<&Phoenix::life>().get(1s), 2U);
 }
 
-// contract 12.6
+// contract 10.6
 TEST_P(SupervisorTest, RestForOneLeavesTheEarlierOnesAlone) {
   const Supervisor tree(*home, {.strategy = RestartStrategy::kRestForOne, .restart = kExact});
   spawn_under(tree, "a");
@@ -70,7 +70,7 @@ TEST_P(SupervisorTest, RestForOneLeavesTheEarlierOnesAlone) {
   EXPECT_THAT(news(), ElementsAre("b gone 1", "c gone 1", "b made 2", "c made 2"));
 }
 
-// contract 12.2, 12.6
+// contract 10.2, 10.6
 TEST_P(SupervisorTest, ACallUnderWayInASiblingEndsWithTheCauseAndWhatWaitedIsHandled) {
   const Supervisor tree(*home, {.strategy = RestartStrategy::kOneForAll, .restart = kExact});
   const auto a = spawn_under(tree, "a");
@@ -84,7 +84,7 @@ TEST_P(SupervisorTest, ACallUnderWayInASiblingEndsWithTheCauseAndWhatWaitedIsHan
   EXPECT_EQ(home->stats().restarts, 2U);
 }
 
-// contract 12.2, 9.7
+// contract 10.2, 9.7
 TEST_P(SupervisorTest, ACallThatWaitsForItsArgumentsWaitsForTheNextIncarnation) {
   const Supervisor tree(*home, {.strategy = RestartStrategy::kOneForAll, .restart = kExact});
   const auto a = spawn_under(tree, "a");
@@ -99,7 +99,7 @@ TEST_P(SupervisorTest, ACallThatWaitsForItsArgumentsWaitsForTheNextIncarnation) 
   EXPECT_EQ(b.call<&Phoenix::life>().get(1s), 2U);
 }
 
-// contract 12.5
+// contract 10.5
 TEST_P(SupervisorTest, OneFailureTooManyEndsAllChildrenWithTheCause) {
   const Supervisor tree(*home, {.max_restarts = 1, .restart = kExact});
   const auto a = spawn_under(tree, "a");
@@ -127,7 +127,7 @@ TEST_P(SupervisorTest, OneFailureTooManyEndsAllChildrenWithTheCause) {
   EXPECT_EQ(home->stats().actors, 0U);
 }
 
-// contract 12.5, 12.6
+// contract 10.5, 10.6
 TEST_P(SupervisorTest, ALimitThatIsReachedEscalatesToTheSupervisorAbove) {
   const Supervisor top(
       *home, {.strategy = RestartStrategy::kOneForAll, .max_restarts = 1, .restart = kExact});
@@ -154,7 +154,7 @@ TEST_P(SupervisorTest, ALimitThatIsReachedEscalatesToTheSupervisorAbove) {
   EXPECT_FALSE(down.ready());
 }
 
-// contract 12.5
+// contract 10.5
 TEST_P(SupervisorTest, AtTheTopAllOfTheTreeEnds) {
   const Supervisor top(*home, {.max_restarts = 0});
   const auto a = spawn_under(top, "a");
@@ -170,7 +170,7 @@ TEST_P(SupervisorTest, AtTheTopAllOfTheTreeEnds) {
   EXPECT_EQ(home->stats().actors, 0U);
 }
 
-// contract 12.5
+// contract 10.5
 TEST_P(SupervisorTest, AChildWithALimitOfItsOwnTriesAloneFirst) {
   const Supervisor top(*home, {.strategy = RestartStrategy::kOneForAll, .restart = kExact});
   spawn_under(top, "a");
@@ -182,7 +182,7 @@ TEST_P(SupervisorTest, AChildWithALimitOfItsOwnTriesAloneFirst) {
   EXPECT_THAT(news(), ElementsAre("b gone 2", "a gone 1", "a made 2", "b made 3"));
 }
 
-// contract 12.6, 4.2
+// contract 10.6, 4.2
 TEST_P(SupervisorTest, AChildThatEndsInOrderIsNotRestartedAndHarmsNobody) {
   const Supervisor tree(*home, {.strategy = RestartStrategy::kOneForAll, .restart = kExact});
   const auto a = spawn_under(tree, "a");
@@ -208,7 +208,7 @@ TEST_P(SupervisorTest, ASupervisorKeepsNoChildAlive) {
   EXPECT_THAT(news(), ElementsAre("a made 1", "a gone 1"));
 }
 
-// contract 12.8
+// contract 10.8
 TEST_P(SupervisorTest, StopEndsTheLatestFirstEachAfterItsMessages) {
   const Supervisor tree(*home, {.restart = kExact});
   const auto a = spawn_under(tree, "a");
@@ -227,7 +227,7 @@ TEST_P(SupervisorTest, StopEndsTheLatestFirstEachAfterItsMessages) {
   EXPECT_EQ(home->stats().actors, 0U);
 }
 
-// contract 12.8
+// contract 10.8
 TEST_P(SupervisorTest, KillDoesNotWait) {
   const Supervisor tree(*home, {.restart = kExact});
   const auto a = spawn_under(tree, "a");

@@ -236,7 +236,7 @@ TEST_P(TimersTest, TimersKeepNoActorAliveAndEndWithItLeavingNothing) {
   EXPECT_EQ(home->stats().dead_letters, 1U);
 }
 
-// contract 8.8, 12.3
+// contract 8.8, 10.3
 TEST_P(TimersTest, TimersEndWithTheIncarnationThatStartedThem) {
   const auto clockwork = spawn_clockwork({.max_restarts = 3});
   begin<&Clockwork::every>(clockwork, 10ms, std::string("tick"));

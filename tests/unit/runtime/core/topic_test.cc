@@ -72,7 +72,7 @@ class TopicTest : public RoutingTest {
 INSTANTIATE_TEST_SUITE_P(Places, TopicTest, ::testing::Values(Place::kLocal, Place::kRemote),
                          place_name);
 
-// contract 14.9
+// contract 11.9
 TEST_P(TopicTest, EverySubscriberGetsWhatIsPublishedInItsOrder) {
   const auto a = trader();
   const auto b = trader();
@@ -90,7 +90,7 @@ TEST_P(TopicTest, EverySubscriberGetsWhatIsPublishedInItsOrder) {
   EXPECT_EQ(seen_by(a), expected);
 }
 
-// contract 14.9
+// contract 11.9
 TEST_P(TopicTest, PublishersOnBothNodesReachAllSubscribers) {
   const auto here = trader();
   const auto of_here = subscribe(here);
@@ -113,7 +113,7 @@ TEST_P(TopicTest, PublishersOnBothNodesReachAllSubscribers) {
   }
 }
 
-// contract 14.9
+// contract 11.9
 TEST_P(TopicTest, WhoSubscribesThenPublishesGetsItWithoutWaiting) {
   const auto a = trader();
   auto joining = prices.subscribe<&Trader::on_price>(a);
@@ -123,7 +123,7 @@ TEST_P(TopicTest, WhoSubscribesThenPublishesGetsItWithoutWaiting) {
   EXPECT_TRUE(joining.get(1s).active());
 }
 
-// contract 14.9
+// contract 11.9
 TEST_P(TopicTest, WhatIsPublishedAfterASubscriptionIsDroppedDoesNotArrive) {
   const auto a = trader();
   const auto b = trader();
@@ -142,7 +142,7 @@ TEST_P(TopicTest, WhatIsPublishedAfterASubscriptionIsDroppedDoesNotArrive) {
   EXPECT_EQ(std::ranges::count(actors, std::string("TopicPort"), &ActorInfo::class_name), 1);
 }
 
-// contract 14.9
+// contract 11.9
 TEST_P(TopicTest, ASubscriptionEndsWithItsSubscriber) {
   auto a = trader();
   const auto of_a = subscribe(a);
@@ -154,7 +154,7 @@ TEST_P(TopicTest, ASubscriptionEndsWithItsSubscriber) {
   EXPECT_EQ(dead_letters(), 0U);
 }
 
-// contract 14.10
+// contract 11.10
 TEST_P(TopicTest, ASubscriptionDoesNotKeepItsSubscriberAlive) {
   auto a = trader();
   a.call<&Trader::join>(prices).get(1s);
@@ -167,7 +167,7 @@ TEST_P(TopicTest, ASubscriptionDoesNotKeepItsSubscriberAlive) {
   EXPECT_EQ(dead_letters(), 0U);
 }
 
-// contract 14.10
+// contract 11.10
 TEST_P(TopicTest, ATopicLivesWhileSomebodySubscribes) {
   const auto a = trader();
   auto of_a = subscribe(a);
@@ -186,7 +186,7 @@ TEST_P(TopicTest, ATopicLivesWhileSomebodySubscribes) {
   EXPECT_EQ(down.get(1s).reason, DownReason::kReleased);
 }
 
-// contract 14.10
+// contract 11.10
 TEST_P(TopicTest, AFullMailboxConcernsThatSubscriberAlone) {
   const auto slow = trader({.mailbox_capacity = 3});
   const auto quick = trader();
@@ -201,7 +201,7 @@ TEST_P(TopicTest, AFullMailboxConcernsThatSubscriberAlone) {
   EXPECT_THAT(seen_by(slow), ElementsAre(0, 1, 2));
 }
 
-// contract 14.10
+// contract 11.10
 TEST_P(TopicTest, AValueWaitsForRoomWhereTheSubscriptionSaysSo) {
   const auto slow = trader({.mailbox_capacity = 3});
   const auto of_slow =
@@ -218,7 +218,7 @@ TEST_P(TopicTest, AValueWaitsForRoomWhereTheSubscriptionSaysSo) {
   EXPECT_EQ(dead_letters(), 0U);
 }
 
-// contract 14.9
+// contract 11.9
 TEST_P(TopicTest, WhatTheTopicHasNotPassedOnWhenItIsDroppedDoesNotArrive) {
   const auto a = trader();
   auto of_a = prices.subscribe<&Trader::on_price_slowly>(a).get(1s);
