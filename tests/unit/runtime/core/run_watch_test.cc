@@ -64,6 +64,11 @@ class RunWatchTest : public ::testing::Test {
   }
   std::vector<std::string> errors;
   std::vector<std::string> events;
+  // What EventsTest hears, until the world is gone:
+  std::set<std::uint64_t> open;  // messages
+  std::size_t under_way = 0;
+  TimePoint last{};
+  Duration time{};
   muster::testing::SimWorld world;
 };
 
@@ -228,10 +233,6 @@ class EventsTest : public RunWatchTest {
     return options;
   }
   void TearDown() override { EXPECT_THAT(open, IsEmpty()); }
-  std::set<std::uint64_t> open;  // messages
-  std::size_t under_way = 0;
-  TimePoint last{};
-  Duration time{};
 };
 
 // contract 7.5
