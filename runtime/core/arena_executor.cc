@@ -56,8 +56,8 @@ struct ArenaExecutor::Arena {
                   threads + 1,
                   tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism))),
         arena(static_cast<int>(threads), 0) {}
-  Workers workers;  // first: goes last
-  tbb::global_control limit;
+  tbb::global_control limit;  // goes last: on one core the workers could not end without it
+  Workers workers;
   tbb::task_arena arena;
 };
 

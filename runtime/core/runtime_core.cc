@@ -17,6 +17,8 @@ namespace muster::detail {
 
 namespace {
 
+constexpr Duration kKilledWithin = 1s;  // actors that run no handler end long before
+
 /// A continuation on its way through the executor.
 class PlacedWork final : public Runnable {
  public:
@@ -306,13 +308,13 @@ void RuntimeCore::end_all(DownReason reason, bool kill) {
   for (const auto& cell : cells) cell->end(reason, kill);
 }
 
-bool RuntimeCore::wait_until_empty() {
+bool RuntimeCore::wait_until_empty(Duration timeout) {
   waiting_for_empty_.store(true);
   if (living_.load() == 0) {
     if (!waiting_for_empty_.exchange(false)) empty_.wait_for(kForever);  // being opened now
     return true;
   }
-  if (executor_->wait(empty_, options_.drain_timeout)) return true;
+  if (executor_->wait(empty_, timeout)) return true;
   if (waiting_for_empty_.exchange(false)) return false;
   return empty_.wait_for(kForever);
 }
@@ -334,9 +336,9 @@ void RuntimeCore::shutdown() {
     find.done(fail(ErrorCode::kCancelled, "the runtime shut down"));
   }
   end_all(DownReason::kShutdown, false);
-  if (!wait_until_empty()) {
+  if (!wait_until_empty(options_.drain_timeout)) {
     end_all(DownReason::kShutdown, true);
-    if (!wait_until_empty()) {
+    if (!wait_until_empty(std::max(options_.drain_timeout, kKilledWithin))) {
       report("shutdown waits for " + std::to_string(living_.load()) +
              " actors whose handlers do not return");
     }

@@ -132,7 +132,7 @@ class RuntimeCore final : public Domain {
   void expire_find(std::uint64_t id);
   void ask(Peer& peer, std::uint64_t id, const Find& find);
   void end_all(DownReason reason, bool kill);
-  bool wait_until_empty();
+  bool wait_until_empty(Duration timeout);
   void close_peers();
 
   // Constant after construction:

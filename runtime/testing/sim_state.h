@@ -105,6 +105,9 @@ struct SimNetworkState : std::enable_shared_from_this<SimNetworkState> {
   void pump(const std::shared_ptr<SimConnection>& c, int to);
   void lose(const std::shared_ptr<SimConnection>& c, const std::string& why);
   void wake_reader(const std::shared_ptr<SimConnection>& c, int side);
+  // Half of the window is free. Who waits to write is woken only then, as a TCP's sender is: it
+  // would write ever smaller pieces otherwise.
+  bool writable(const SimConnection& c, int side) const;
   void wake_writer(const std::shared_ptr<SimConnection>& c, int side);
 
   const std::uint64_t seed;

@@ -55,8 +55,7 @@ class SimStream final : public ByteStream {
 
   void wait_writable(std::function<void()> done) override {
     own().writer = std::move(done);
-    const LinkOptions& link = state_->link(own().node->name, other().node->name);
-    if (own().closed || own().lost || other().flying < link.window_bytes) {
+    if (own().closed || own().lost || state_->writable(*connection_, side_)) {
       state_->wake_writer(connection_, side_);
     }
   }
@@ -174,9 +173,14 @@ void SimNetworkState::wake_reader(const std::shared_ptr<SimConnection>& c, int s
           own.taken = 0;
         }
         own.flying -= count;
-        self->wake_writer(c, 1 - side);
+        if (self->writable(*c, 1 - side)) self->wake_writer(c, 1 - side);
         done(count);
       });
+}
+
+bool SimNetworkState::writable(const SimConnection& c, int side) const {
+  const LinkOptions& l = link(c.ends[0].node->name, c.ends[1].node->name);
+  return c.ends[1 - side].flying <= l.window_bytes / 2;
 }
 
 void SimNetworkState::wake_writer(const std::shared_ptr<SimConnection>& c, int side) {

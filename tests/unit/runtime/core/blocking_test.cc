@@ -262,8 +262,12 @@ TEST_F(BlockingThreadsTest, CancellingTheCallAsksTheWorkToStop) {
 
 // contract 6.3, 8.9
 TEST_F(BlockingThreadsTest, ShutdownAsksWorkToStopAndLeavesNoneBehind) {
-  auto running = std::make_unique<Runtime>(
-      RuntimeOptions{.threads = 1, .blocking_threads = 1, .drain_timeout = 0s});
+  std::atomic<int> reports{0};
+  auto running =
+      std::make_unique<Runtime>(RuntimeOptions{.threads = 1,
+                                               .blocking_threads = 1,
+                                               .drain_timeout = 0s,
+                                               .on_error = [&](const std::string&) { ++reports; }});
   std::vector<Future<int>> calls;
   std::vector<Handle<Worker>> workers;
   for (int i = 0; i < 3; ++i) {
@@ -274,6 +278,7 @@ TEST_F(BlockingThreadsTest, ShutdownAsksWorkToStopAndLeavesNoneBehind) {
   running->shutdown();
   EXPECT_TRUE(bench.asked);
   EXPECT_EQ(bench.runs, 1);
+  EXPECT_EQ(reports, 0) << "no handler kept the shutdown waiting";
   for (auto& call : calls) EXPECT_EQ(code_of(std::move(call), 0s), ErrorCode::kUnavailable);
 }
 
