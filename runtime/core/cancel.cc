@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "runtime/core/call_log.h"
 #include "runtime/core/cell_extras.h"
 #include "runtime/core/peer.h"
 
@@ -38,6 +39,12 @@ void RuntimeCore::abandon(FutureStateBase& state, const ActorId& actor, std::uin
     return;
   }
   if (call_id == 0) return;
+  if ((call_id & wire::kKeptCall) != 0) {
+    if (const auto kept = resenders_->find(actor.node)) {
+      kept->abandon(call_id, state, actor.number, cancelled);
+    }
+    return;
+  }
   std::vector<std::shared_ptr<Peer>> peers;
   {
     const std::scoped_lock lock(mutex_);
@@ -51,8 +58,7 @@ void RuntimeCore::abandon(FutureStateBase& state, const ActorId& actor, std::uin
 bool Peer::abandon(std::uint64_t call_id, const FutureStateBase& state, std::uint64_t actor,
                    bool cancelled) {
   if (!take_pending(call_id, &state)) return false;
-  // Where there is no room for it the handler runs in vain.
-  static_cast<void>(session_->send(wire::encode_cancel({call_id, actor, !cancelled})));
+  cancel_call(call_id, actor, cancelled);
   return true;
 }
 
@@ -62,7 +68,10 @@ Result<void> Peer::on_cancel(const wire::IncomingMessage& message) {
   const auto cancel = wire::parse_cancel(message);
   if (!cancel) return fail(cancel.error());
   if (ActorCell* cell = target(cancel->actor)) {
-    cell->abandon({this, cancel->call_id}, !cancel->expired);
+    const bool kept = (cancel->call_id & wire::kKeptCall) != 0;
+    const void* caller =
+        kept ? static_cast<const void*>(core_->call_logs().find(from_).get()) : this;
+    if (caller != nullptr) cell->abandon({caller, cancel->call_id}, !cancel->expired);
   }
   return {};
 }

@@ -1,6 +1,7 @@
 #include "runtime/core/peer.h"
 
 #include "runtime/core/references.h"
+#include "runtime/net/address.h"
 
 namespace muster::detail {
 
@@ -27,7 +28,8 @@ DeadLetterReason reason_of(const Error& error) {
 std::shared_ptr<Peer> Peer::start(boost::intrusive_ptr<RuntimeCore> core,
                                   std::unique_ptr<ByteStream> stream, net::Role role,
                                   Duration handshake_timeout, Joined joined,
-                                  std::optional<std::uint64_t> joined_after) {
+                                  std::optional<std::uint64_t> joined_after,
+                                  std::optional<NodeId> expected) {
   const RuntimeOptions& options = core->options();
   net::SessionOptions session;
   session.node = core->node_id();
@@ -50,7 +52,7 @@ std::shared_ptr<Peer> Peer::start(boost::intrusive_ptr<RuntimeCore> core,
                        "the connection with " + address + " ended before it was written"});
   };
   session.held_messages_max = options.waiting_capacity;
-  std::shared_ptr<Peer> peer(new Peer(core, joined_after));
+  std::shared_ptr<Peer> peer(new Peer(core, joined_after, expected));
   peer->joined_ = std::move(joined);
   const std::scoped_lock lock(peer->start_mutex_);
   peer->session_ = net::Session::start(std::move(stream), core->timers(), std::move(session), peer);
@@ -65,8 +67,15 @@ void Peer::on_ready(const net::PeerInfo& info) {
     const std::scoped_lock lock(mutex_);
     node_ = from_ = info.node;
     listen_address_ = info.listen_address;
-    ready_ = true;
+    ready_ = !expected || info.node == *expected;
     joined.swap(joined_);
+  }
+  if (expected && info.node != *expected) {
+    const std::string text = "at " + address() + " there is another node now, " +
+                             to_string(info.node) + " instead of " + to_string(*expected);
+    close({ErrorCode::kCancelled, text, {}});
+    if (joined) joined(fail(ErrorCode::kNotFound, text));
+    return;
   }
   core_->peer_ready(shared_from_this());
   if (joined) joined(info.node);
@@ -126,7 +135,8 @@ std::uint64_t Peer::add_pending(boost::intrusive_ptr<PendingReply> pending) {
   Slot& slot = slots_[index];
   free_slot_ = std::exchange(slot.next_free, 0);
   slot.pending = std::move(pending);
-  const std::uint64_t call_id = (std::uint64_t{++slot.generation} << 32) | (index + 1);
+  slot.generation = (slot.generation + 1) & 0x7FFFFFFF;  // the bit above is of kept calls
+  const std::uint64_t call_id = (std::uint64_t{slot.generation} << 32) | (index + 1);
   slot.pending->sent_as(call_id);
   return call_id;
 }
@@ -157,9 +167,6 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
   if (pending) header.call_id = add_pending(pending);
   Result<void> sent;
   ExportScope exported;
-  const auto take_back = [&] {
-    for (const std::uint64_t number : exported.actors) release_export(number, 1);
-  };
   try {
     auto message = wire::encode_call(header, call.argument_count, this, arguments);
     sent = header.when_full == WhenFull::kWait
@@ -169,12 +176,12 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
   } catch (const Exception& e) {
     sent = fail(e.error());
   } catch (...) {  // of a codec of the user's: the caller's to see
-    take_back();
+    take_back(exported.actors);
     if (pending) take_pending(header.call_id);
     throw;
   }
   if (sent) return;
-  take_back();
+  take_back(exported.actors);
   Error error = sent.error();
   // What ended the connection is in the text; the code says what it means for this call.
   if (error.code != ErrorCode::kOverloaded && error.code != ErrorCode::kInvalid) {
@@ -225,27 +232,52 @@ void Peer::not_sent(std::uint64_t actor, std::string_view method, const Error& e
 }
 
 void Peer::reply_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> value) {
-  Result<void> sent;
   ExportScope exported;
-  const auto take_back = [&] {
-    for (const std::uint64_t number : exported.actors) release_export(number, 1);
-  };
   try {
-    auto message = wire::encode_result(call_id, this, value);
-    const bool small = message.size() <= kSmallResultBytes;
-    sent = session_->send(std::move(message),
-                          small ? net::Session::Bound::kExempt : net::Session::Bound::kKept);
+    send_result(call_id, wire::encode_result(call_id, this, value), exported.actors);
   } catch (const Exception& e) {
-    sent = fail(e.error());
+    take_back(exported.actors);
+    result_not_sent(call_id, e.error());
   } catch (...) {
-    take_back();
+    take_back(exported.actors);
     throw;
   }
+}
+
+void Peer::send_result(std::uint64_t call_id, wire::OutgoingMessage&& message,
+                       const std::vector<std::uint64_t>& exported) {
+  const bool small = message.size() <= kSmallResultBytes;
+  const auto sent = session_->send(
+      std::move(message), small ? net::Session::Bound::kExempt : net::Session::Bound::kKept);
   if (sent) return;
-  take_back();
+  take_back(exported);
+  result_not_sent(call_id, sent.error());
+}
+
+void Peer::result_not_sent(std::uint64_t call_id, const Error& cause) {
   // Not kOverloaded, which promises that the handler did not run.
   reply_error(call_id, unavailable("the handler ran, but its result could not be sent back: " +
-                                   sent.error().message));
+                                   cause.message));
+}
+
+void Peer::take_back(const std::vector<std::uint64_t>& exported) {
+  for (const std::uint64_t number : exported) release_export(number, 1);
+}
+
+void Peer::cancel_call(std::uint64_t call_id, std::uint64_t actor, bool cancelled) {
+  // Where there is no room for it the handler runs in vain.
+  static_cast<void>(session_->send(wire::encode_cancel({call_id, actor, !cancelled})));
+}
+
+std::string Peer::rejoin_address() const {
+  if (joined_after) return address();
+  const std::scoped_lock lock(mutex_);
+  auto listening = net::parse_address(listen_address_);
+  if (!listening) return {};
+  const bool any = listening->host == "0.0.0.0" || listening->host == "::";
+  if (!any) return listen_address_;
+  const auto seen = net::parse_address(address());
+  return seen ? net::format_address(seen->host, listening->port) : std::string();
 }
 
 void Peer::reply_error(std::uint64_t call_id, const Error& error) {

@@ -29,10 +29,12 @@ class Peer final : public net::SessionEvents,
 
   /// `joined`, if any, is called once: when the connection is open or has failed. `joined_after` is
   /// set when this node asked for the connection: the ready_number of the latest peer by then.
+  /// `expected`: any other node is not joined, and `joined` gets kNotFound.
   static std::shared_ptr<Peer> start(boost::intrusive_ptr<RuntimeCore> core,
                                      std::unique_ptr<ByteStream> stream, net::Role role,
                                      Duration handshake_timeout, Joined joined,
-                                     std::optional<std::uint64_t> joined_after = {});
+                                     std::optional<std::uint64_t> joined_after = {},
+                                     std::optional<NodeId> expected = {});
 
   NodeId node() const;
   bool ready() const;
@@ -66,7 +68,20 @@ class Peer final : public net::SessionEvents,
   void reply_result(std::uint64_t call_id, FunctionRef<void(Encoder&)> value);
   void reply_error(std::uint64_t call_id, const Error& error);
 
+  // Of calls that outlive the connection (resender.h, call_log.h):
+  /// Where the node may be connected to again; empty when it does not listen.
+  std::string rejoin_address() const;
+  Result<void> send_call(wire::OutgoingMessage&& message) {
+    return session_->send(std::move(message));
+  }
+  void cancel_call(std::uint64_t call_id, std::uint64_t actor, bool cancelled);
+  void send_result(std::uint64_t call_id, wire::OutgoingMessage&& message,
+                   const std::vector<std::uint64_t>& exported);
+  /// These exports were not sent.
+  void take_back(const std::vector<std::uint64_t>& exported);
+
   const std::optional<std::uint64_t> joined_after;
+  const std::optional<NodeId> expected;
   std::uint64_t ready_number = 0;  ///< from 1, guarded by the core's lock
 
   WireActor export_actor(const ActorRefPtr& ref) override;
@@ -88,14 +103,16 @@ class Peer final : public net::SessionEvents,
     std::uint64_t count = 0;
   };
 
-  Peer(boost::intrusive_ptr<RuntimeCore> core, std::optional<std::uint64_t> after)
-      : joined_after(after), core_(std::move(core)) {}
+  Peer(boost::intrusive_ptr<RuntimeCore> core, std::optional<std::uint64_t> after,
+       std::optional<NodeId> only)
+      : joined_after(after), expected(only), core_(std::move(core)) {}
 
   std::uint64_t add_pending(boost::intrusive_ptr<PendingReply> pending);
   /// Null when it was taken, or does not answer `only`.
   boost::intrusive_ptr<PendingReply> take_pending(std::uint64_t call_id,
                                                   const FutureStateBase* only = nullptr);
   void send(wire::OutgoingMessage&& message);
+  void result_not_sent(std::uint64_t call_id, const Error& cause);
   void release_export(std::uint64_t actor, std::uint64_t count);
   /// Of a call that may wait for room on the connection: until its deadline.
   net::Patience patience(std::uint64_t actor, const OutgoingCall& call,

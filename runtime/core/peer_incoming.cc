@@ -1,5 +1,6 @@
 // What a peer sends: its calls, answers and requests.
 
+#include "runtime/core/call_log.h"
 #include "runtime/core/peer.h"
 #include "runtime/core/references.h"
 #include "runtime/core/watchers.h"
@@ -98,7 +99,12 @@ ActorCell* Peer::target(std::uint64_t number) {
 Result<void> Peer::on_call(const wire::IncomingMessage& message) {
   const wire::CallHeader header = wire::call_header(message);
   std::unique_ptr<RemoteReply> reply;
-  if (header.call_id != 0) {
+  if (header.first_open != 0) [[unlikely]] {
+    auto admitted = core_->call_logs().admit(from_, header, shared_from_this());
+    if (!admitted) return reply_error(header.call_id, admitted.error()), Result<void>();
+    if (*admitted == nullptr) return {};
+    reply = std::move(*admitted);
+  } else if (header.call_id != 0) {
     reply = std::make_unique<ConnectionReply>(shared_from_this(), header.call_id);
   }
   ActorCell* const cell = target(header.actor);
@@ -171,7 +177,9 @@ Result<void> Peer::on_call(const wire::IncomingMessage& message) {
 Result<void> Peer::on_reply(const wire::IncomingMessage& message) {
   auto header = wire::parse_reply(message);
   if (!header) return fail(header.error());
-  const auto pending = take_pending(header->call_id);
+  const auto kept =
+      (header->call_id & wire::kKeptCall) != 0 ? core_->resenders().find(from_) : nullptr;
+  const auto pending = kept ? kept->take(header->call_id) : take_pending(header->call_id);
   if (header->is_error) {
     if (pending) pending->on_error(std::move(header->error));
     return {};

@@ -1,4 +1,5 @@
 #include "runtime/core/peer.h"
+#include "runtime/core/resender.h"
 
 namespace muster::detail {
 
@@ -18,6 +19,11 @@ void RemoteActor::deliver(std::unique_ptr<Message> message, const ActorType&) {
 
 void RemoteActor::send_remote(const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
                               boost::intrusive_ptr<PendingReply> pending) {
+  if (call.delivery.retry && id().node != core_->node_id()) {
+    if (const auto kept = core_->resenders().get(*core_, id().node, peer_.get())) {
+      return kept->call(id().number, call, arguments, std::move(pending));
+    }
+  }
   if (peer_) {
     peer_->call(id().number, call, arguments, std::move(pending));
   } else if (pending) {

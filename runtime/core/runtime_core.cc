@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "runtime/core/arena_executor.h"
+#include "runtime/core/call_log.h"
 #include "runtime/core/intercepted_cell.h"
 #include "runtime/core/peer.h"
 #include "runtime/core/supervision.h"
@@ -80,7 +81,9 @@ RuntimeCore::RuntimeCore(RuntimeOptions options, RuntimeSeams seams)
       own_threads_(options_.own_threads_max, *executor_),
       place_(new ExecutorPlace(*this)),
       dead_letters_(options_.dead_letters_kept),
-      run_watch_(RunWatch::make(options_, transport_->timers(), meters_)) {
+      run_watch_(RunWatch::make(options_, transport_->timers(), meters_)),
+      resenders_(std::make_unique<Resenders>()),
+      call_logs_(std::make_unique<CallLogs>()) {
   if (!options_.on_error) {
     options_.on_error = [](const std::string& line) {
       std::fprintf(stderr, "muster: %s\n", line.c_str());
@@ -343,6 +346,7 @@ void RuntimeCore::shutdown() {
              " actors whose handlers do not return");
     }
   }
+  resenders_->end({ErrorCode::kCancelled, "the runtime shut down", {}});
   close_peers();
   deadlines_.stop();
   if (run_watch_) run_watch_->stop();

@@ -22,7 +22,9 @@
 
 namespace muster::detail {
 
+class CallLogs;
 class Peer;
+class Resenders;
 
 /// "a Counter, not a Ledger", also where two classes share a name.
 std::string unlike(std::string_view found, std::string_view wanted);
@@ -94,12 +96,17 @@ class RuntimeCore final : public Domain {
 
   // Peers
   Result<NodeId> join(const std::string& address, Duration timeout);
+  /// The same without waiting; `expected`: as in Peer::start.
+  void connect(const std::string& address, Duration timeout, std::optional<NodeId> expected,
+               std::function<void(Result<NodeId>)> done);
   std::shared_ptr<Peer> peer(const NodeId& node) const;
   void peer_started(const std::shared_ptr<Peer>& peer);
   void peer_ready(const std::shared_ptr<Peer>& peer);
   void peer_closed(const std::shared_ptr<Peer>& peer);
   void peer_found(std::uint64_t find, Result<HandleRef> found);
 
+  Resenders& resenders() noexcept { return *resenders_; }
+  CallLogs& call_logs() noexcept { return *call_logs_; }
   RefTable& refs() noexcept { return refs_; }
 
   Future<Down> monitor(const HandleRef& actor);
@@ -155,6 +162,8 @@ class RuntimeCore final : public Domain {
   const std::unique_ptr<RunWatch> run_watch_;
   std::atomic<std::uint64_t> last_actor_{0};
   RefTable refs_;
+  const std::unique_ptr<Resenders> resenders_;
+  const std::unique_ptr<CallLogs> call_logs_;
   std::atomic<std::size_t> living_{0};  // cells whose end is not told yet
   Latch empty_;
   std::mutex shutdown_mutex_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/core/call_log.h"
 #include "runtime/core/peer.h"
 #include "runtime/core/runtime_core.h"
 #include "runtime/net/address.h"
@@ -69,32 +70,40 @@ Result<NodeId> RuntimeCore::join(const std::string& address, Duration timeout) {
   }
   timeout = std::min<Duration>(timeout, kJoinTimeoutMax);
   auto joining = std::make_shared<Joining>();
-  std::uint64_t after = 0;
   {
     const std::scoped_lock lock(mutex_);
     if (stopping_) return fail(ErrorCode::kCancelled, "cannot join: the runtime is shutting down");
     std::erase_if(joins_, [](const auto& weak) { return weak.expired(); });
     joins_.push_back(joining);
-    after = last_ready_;
   }
-  const auto finish = [joining](Result<NodeId> result) { joining->finish(std::move(result)); };
-  const TimePoint start = clock().now();
-  const TimePoint deadline = start + timeout;
-  transport_->connect(address, timeout,
-                      [deadline, after, self = boost::intrusive_ptr<RuntimeCore>(this),
-                       finish](Result<std::unique_ptr<ByteStream>> stream) {
-                        if (!stream) return finish(fail(stream.error()));
-                        if (self->stopping()) return;  // shutdown() has answered
-                        const TimePoint now = self->clock().now();
-                        Peer::start(self, std::move(*stream), net::Role::kInitiator,
-                                    std::max<Duration>(deadline - now, 1ms), finish, after);
-                      });
+  connect(address, timeout, {},
+          [joining](Result<NodeId> result) { joining->finish(std::move(result)); });
   // Both the connecting and the handshake have this deadline, and shutdown() answers too.
   if (!executor_->wait(joining->done, timeout + kJoinGrace)) {
     return fail(ErrorCode::kTimeout, "no answer from " + address + " in time");
   }
   const std::scoped_lock lock(joining->mutex);
   return *joining->result;
+}
+
+void RuntimeCore::connect(const std::string& address, Duration timeout,
+                          std::optional<NodeId> expected,
+                          std::function<void(Result<NodeId>)> done) {
+  std::uint64_t after = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    after = last_ready_;
+  }
+  const TimePoint deadline = clock().now() + timeout;
+  transport_->connect(address, timeout,
+                      [deadline, after, expected, self = boost::intrusive_ptr<RuntimeCore>(this),
+                       done = std::move(done)](Result<std::unique_ptr<ByteStream>> stream) {
+                        if (!stream) return done(fail(stream.error()));
+                        if (self->stopping()) return;  // shutdown() has answered
+                        const TimePoint now = self->clock().now();
+                        Peer::start(self, std::move(*stream), net::Role::kInitiator,
+                                    std::max<Duration>(deadline - now, 1ms), done, after, expected);
+                      });
 }
 
 void RuntimeCore::end_joins() {
@@ -139,11 +148,14 @@ void RuntimeCore::peer_ready(const std::shared_ptr<Peer>& peer) {
   {
     const std::scoped_lock lock(mutex_);
     // Only of what this node asked for itself, and not beside a connection that the other node may
-    // be asking for right now: else each side might close the one that the other keeps.
-    twin = peer->joined_after && std::ranges::any_of(peers_, [&](const auto& other) {
-             return other->ready() && other->node() == peer->node() &&
-                    (other->joined_after || other->ready_number <= *peer->joined_after);
-           });
+    // be asking for right now: else each side might close the one that the other keeps. Of two that
+    // connect for the sake of kept calls, one gives way.
+    const bool gives_way = peer->expected && peer->node() < node_;
+    twin =
+        peer->joined_after && std::ranges::any_of(peers_, [&](const auto& other) {
+          return other->ready() && other->node() == peer->node() &&
+                 (gives_way || other->joined_after || other->ready_number <= *peer->joined_after);
+        });
     if (!twin) {
       peer->ready_number = ++last_ready_;
       peers_.push_back(peer);
@@ -154,14 +166,20 @@ void RuntimeCore::peer_ready(const std::shared_ptr<Peer>& peer) {
   }
   if (twin) peer->retire(Error{ErrorCode::kCancelled, "the two nodes are joined already", {}});
   for (const auto& [id, find] : waiting) ask(*peer, id, find);
+  if (const auto kept = resenders_->find(peer->node()); kept && !twin) kept->connected(peer);
 }
 
 void RuntimeCore::peer_closed(const std::shared_ptr<Peer>& peer) {
   const net::SessionStats session = peer->stats();
-  const std::scoped_lock lock(mutex_);
-  if (std::erase(peers_, peer) == 0) return;
-  closed_bytes_sent_ += session.bytes_sent;
-  closed_bytes_received_ += session.bytes_received;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (std::erase(peers_, peer) == 0) return;
+    closed_bytes_sent_ += session.bytes_sent;
+    closed_bytes_received_ += session.bytes_received;
+  }
+  const NodeId node = peer->node();
+  if (!this->peer(node)) call_logs_->lost(node, clock().now());
+  if (const auto kept = resenders_->find(node)) kept->lost(*peer);
 }
 
 void RuntimeCore::close_peers() {

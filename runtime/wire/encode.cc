@@ -102,8 +102,8 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
                               static_cast<std::uint64_t>(header.when_full) << 8 |
                               std::uint64_t{header.group} << 32;
   const std::array<std::uint64_t, kCallSize.data> fields{
-      header.call_id,     header.actor, header.method,    micros_up(header.timeout),
-      header.incarnation, terms,        header.references};
+      header.call_id,     header.actor, header.method,     micros_up(header.timeout),
+      header.incarnation, terms,        header.references, header.first_open};
   // What is zero at the end need not travel.
   StructSize size = kCallSize;
   while (size.data > 0 && fields[size.data - 1] == 0) --size.data;
@@ -117,6 +117,19 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
   writer.finish(header.urgent ? Lane::kControl : Lane::kCalls, header.actor);
   message.set_one_way(header.call_id == 0);
   return message;
+}
+
+void renew_call(std::span<std::byte> frame, const CallHeader& header) {
+  const IncomingMessage message(std::shared_ptr<const void>(), frame, Limits());
+  const StructView& call = message.content();
+  MUSTER_CHECK(message.kind() == FrameKind::kCall && call.data == kCallSize.data);
+  std::byte* const words = frame.data() + (call.segment.begin - frame.data()) + 8 * call.at;
+  const auto set = [words](unsigned word, std::uint64_t value) {
+    std::memcpy(words + std::size_t{8} * word, &value, 8);
+  };
+  set(0, header.call_id);
+  set(3, micros_up(header.timeout));
+  set(7, header.first_open);
 }
 
 OutgoingMessage encode_result(std::uint64_t call_id, ActorExchange* exchange, EncodeValues value) {

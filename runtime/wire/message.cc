@@ -33,6 +33,21 @@ OutgoingMessage& OutgoingMessage::operator=(OutgoingMessage&& other) noexcept {
   return *this;
 }
 
+OutgoingMessage OutgoingMessage::of_bytes(Slice bytes, Lane lane, std::uint64_t flow,
+                                          std::size_t align_offset) {
+  OutgoingMessage message;
+  message.set_route(lane, flow);
+  message.size_ = bytes.size();
+  message.align_offset_ = align_offset;
+  std::byte* to = message.inline_;
+  if (bytes.size() > kInlineBytes) {
+    message.heap_ = std::make_unique_for_overwrite<std::byte[]>(bytes.size());
+    to = message.heap_.get();
+  }
+  std::memcpy(to, bytes.data(), bytes.size());
+  return message;
+}
+
 Slice OutgoingMessage::bytes() const noexcept {
   return {heap_ ? heap_.get() : inline_, size_};
 }

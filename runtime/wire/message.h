@@ -59,6 +59,9 @@ class OutgoingMessage {
   OutgoingMessage() = default;
   OutgoingMessage(OutgoingMessage&& other) noexcept { *this = std::move(other); }
   OutgoingMessage& operator=(OutgoingMessage&& other) noexcept;
+  // A copy of what to_bytes() gave.
+  static OutgoingMessage of_bytes(Slice bytes, Lane lane, std::uint64_t flow,
+                                  std::size_t align_offset);
 
   std::size_t size() const noexcept { return size_; }
   Lane lane() const noexcept { return lane_; }

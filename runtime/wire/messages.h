@@ -48,12 +48,16 @@ struct CallHeader {
   WhenFull when_full = WhenFull::kFail;
   bool offer = false;            // the reply is wanted when the message is in the mailbox
   std::uint64_t references = 0;  // bit i: argument i is a reference to the value
+  std::uint64_t first_open = 0;  // the least kept call that is not answered; 0: not a kept call
   /// Of its delivery nothing is said beyond what the first version of the protocol says.
   bool plain() const noexcept {
     return !urgent && group == 0 && when_full == WhenFull::kFail && !offer;
   }
   friend bool operator==(const CallHeader&, const CallHeader&) = default;
 };
+
+/// In the call ids of those that are kept until they are answered, and of no others.
+inline constexpr std::uint64_t kKeptCall = std::uint64_t{1} << 63;
 
 struct ReplyHeader {
   std::uint64_t call_id = 0;
@@ -132,6 +136,9 @@ OutgoingMessage encode_heartbeat();
 // of the control lane.
 OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorExchange* exchange,
                             EncodeValues values);
+// Writes these into the frame of a kept call: its call_id, timeout and first_open. Requires:
+// the bytes of what encode_call gave for a header with first_open.
+void renew_call(std::span<std::byte> frame, const CallHeader& header);
 // `value` writes exactly one value.
 OutgoingMessage encode_result(std::uint64_t call_id, ActorExchange* exchange, EncodeValues value);
 OutgoingMessage encode_error(std::uint64_t call_id, const Error& error);

@@ -125,7 +125,8 @@ CallHeader call_header(const IncomingMessage& message) noexcept {
           in.field<std::uint32_t>(44),
           known_choice(terms >> 8),
           (terms & 2) != 0,
-          in.field<std::uint64_t>(48)};
+          in.field<std::uint64_t>(48),
+          in.field<std::uint64_t>(56)};
 }
 
 Result<ReplyHeader> parse_reply(const IncomingMessage& message) {

@@ -100,6 +100,10 @@ struct Call {
   whenFull @8 :UInt8;       # 0: reject it, 1: let it wait for room, 2: drop it
   offer @9 :Bool;           # reply when it is in the mailbox; its result is not wanted
   references @10 :UInt64;    # bit i: argument i is a reference to the value, to be fetched first
+  firstOpen @11 :UInt64;    # not 0: the call is sent again over the next connection when this one
+                            # ends, and handled once. Its callId has bit 63 and is greater than that
+                            # of any such call before, of this caller on whichever connection; this
+                            # is the least one whose answer the caller still waits for
 }
 
 struct Reply {

@@ -23,7 +23,7 @@ struct StructSize {
   constexpr unsigned words() const { return data + pointers; }
 };
 inline constexpr StructSize kFrameSize{1, 1};
-inline constexpr StructSize kCallSize{7, 1};
+inline constexpr StructSize kCallSize{8, 1};
 inline constexpr StructSize kReplySize{2, 1};
 inline constexpr StructSize kChunkSize{3, 1};
 inline constexpr StructSize kValueSize{2, 2};

@@ -69,7 +69,7 @@ class Handle {
   void send(Args&&... args) const {
     if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
       auto& ref = checked();
-      const bool waits = options_.when_full == WhenFull::kWait;
+      const bool waits = options_.when_full == WhenFull::kWait || options_.retry;
       const Duration patience = waits ? options_.timeout.value_or(ref.default_timeout()) : kForever;
       if (ref.is_local()) {
         deliver(ref, patience, detail::make_call<A, M>(nullptr, std::forward<Args>(args)...));
@@ -131,8 +131,10 @@ class Handle {
 
  private:
   detail::Delivery delivery() const noexcept {
-    return {
-        .urgent = options_.urgent, .group = options_.group.hash(), .when_full = options_.when_full};
+    return {.urgent = options_.urgent,
+            .group = options_.group.hash(),
+            .when_full = options_.when_full,
+            .retry = options_.retry};
   }
   void deliver(detail::ActorRef& ref, Duration patience,
                std::unique_ptr<detail::Message> message) const {

@@ -83,6 +83,10 @@ class Ledger {
   void seen(Number actor, const std::string& node);
   /// The node crashed: nothing is told there any more.
   void gone(const std::string& node) { gone_.insert(node); }
+  /// There were two connections between these nodes: there is no order over both of them.
+  void joined_twice(const std::string& a, const std::string& b) {
+    twice_.emplace(std::min(a, b), std::max(a, b));
+  }
   const std::map<Number, Actor>& actors() const noexcept { return actors_; }
   const std::string& node_of(Number sender) const { return nodes_.at(sender); }
 
@@ -148,6 +152,7 @@ class Ledger {
   std::map<std::pair<Number, Number>, std::uint32_t> sent_orders_;
   std::map<std::pair<Number, Number>, std::uint32_t> begun_orders_;
   std::set<std::string> gone_;
+  std::set<std::pair<std::string, std::string>> twice_;
   std::uint64_t restarts_ = 0;
   Number last_ = 0;
 };

@@ -73,6 +73,7 @@ void Workload::run() {
         drawn -= deed.weight;
       }
       check_mailboxes();
+      note_connections();
       some_time();
     }
     settle();
@@ -233,8 +234,11 @@ void Workload::call_method(Node& node, const Hand& hand, std::string_view what,
                            const Args&... args) {
   const Duration timeout = 1ms + draw(chance(3) ? 3ms : kCallTimeoutMax - 1ms);
   note(node, fmt::format("call {} of {} within {} us", what, hand.actor, micros(timeout).count()));
-  const Stamp stamp = ledger_.call(node.sender, hand.actor, timeout, std::string(what));
-  auto future = hand.handle.with({.timeout = timeout}).call<M>(stamp, args...);
+  constexpr bool kMayRetry = !(std::is_same_v<Args, Handle<Member>> || ...);
+  const bool retry = kMayRetry && chance(3);
+  const Number sender = retry ? node.kept_sender : node.sender;
+  const Stamp stamp = ledger_.call(sender, hand.actor, timeout, std::string(what));
+  auto future = hand.handle.with({.timeout = timeout, .retry = retry}).call<M>(stamp, args...);
   ledger_.placed(stamp, future.ready());
   if (chance(10)) {
     ledger_.abandoned(stamp);

@@ -48,6 +48,7 @@ class Workload {
     std::string label;  // of this life of it
     Runtime* runtime = nullptr;
     Number sender = 0;
+    Number kept_sender = 0;  // of calls with retry, which others may overtake
     std::vector<Hand> hands;
   };
   struct Deed {
@@ -104,6 +105,7 @@ class Workload {
   void some_time();
   void settle();
   void check_mailboxes();
+  void note_connections();
   void check_lives();
   void check_end();
 

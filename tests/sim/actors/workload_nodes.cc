@@ -27,6 +27,7 @@ Workload::Node& Workload::start(const std::string& name) {
   node.label = fmt::format("{}{}", name, ++starts_);
   node.runtime = &world_.start(name, std::move(options));
   node.sender = ledger_.add_sender(node.label);
+  node.kept_sender = ledger_.add_sender(node.label);
   note(node, "start");
   return node;
 }
@@ -142,6 +143,17 @@ void Workload::settle() {
   std::uint64_t dead_letters = 0;
   for (const auto& [name, node] : nodes_) dead_letters += node.runtime->stats().dead_letters;
   if (weather_ == Weather::kCalm) ledger_.check_one_way(dead_letters);
+}
+
+void Workload::note_connections() {
+  for (const auto& [name, node] : nodes_) {
+    for (const auto& [other_name, other] : nodes_) {
+      const auto peers = node.runtime->peers();
+      if (std::ranges::count(peers, other.runtime->node_id(), &PeerInfo::node) > 1) {
+        ledger_.joined_twice(node.label, other.label);
+      }
+    }
+  }
 }
 
 void Workload::check_mailboxes() {

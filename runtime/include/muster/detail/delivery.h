@@ -14,6 +14,7 @@ struct Delivery {
   std::uint32_t group = 0;  ///< GroupName::hash; 0: its method's
   WhenFull when_full = WhenFull::kFail;
   bool offer = false;            ///< its sender hears when it is in the mailbox
+  bool retry = false;            ///< it outlives its connection
   Duration patience = kForever;  ///< how long it waits for room
   /// As every message is delivered that asks for nothing.
   bool plain() const noexcept {

@@ -1,0 +1,205 @@
+#include "runtime/core/call_log.h"
+
+#include <algorithm>
+
+#include "runtime/core/references.h"
+
+namespace muster::detail {
+
+namespace {
+
+Error unavailable(std::string text) {
+  return Error{ErrorCode::kUnavailable, std::move(text), {}};
+}
+
+/// Notes that there was a reference to an actor: its count is one connection's.
+class NotingExchange final : public ActorExchange {
+ public:
+  explicit NotingExchange(Peer* peer) : peer_(peer) {}
+  WireActor export_actor(const ActorRefPtr& ref) override {
+    noted_ = true;
+    return peer_ != nullptr ? peer_->export_actor(ref) : WireActor{};
+  }
+  ActorRefPtr import_actor(const WireActor&) override { return nullptr; }
+  bool noted() const noexcept { return noted_; }
+
+ private:
+  Peer* const peer_;
+  bool noted_ = false;
+};
+
+}  // namespace
+
+/// The callee's end of a kept call: answers into the log, once.
+class CallLog::Reply final : public RemoteReply {
+ public:
+  Reply(std::shared_ptr<CallLog> log, std::uint64_t call_id)
+      : log_(std::move(log)), call_id_(call_id) {}
+  ~Reply() override {
+    if (log_) log_->answer(call_id_, Error{ErrorCode::kInternal, "the call was dropped", {}});
+  }
+  void result(FunctionRef<void(Encoder&)> encode) override {
+    if (!log_) return;
+    log_->answer(call_id_, encode);  // when it throws, the caller is still to be answered
+    log_.reset();
+  }
+  void error(const Error& error) override {
+    if (const auto log = std::move(log_)) log->answer(call_id_, error);
+  }
+  CallKey key() const noexcept override { return {log_.get(), call_id_}; }
+
+ private:
+  std::shared_ptr<CallLog> log_;
+  const std::uint64_t call_id_;
+};
+
+// --- one caller ----------------------------------------------------------------------------------
+
+void CallLog::drop_before(std::uint64_t first_open) {
+  if (first_open <= first_open_) return;
+  first_open_ = first_open;
+  while (!calls_.empty() && calls_.begin()->first < first_open) {
+    answer_bytes_ -= calls_.begin()->second.answer.size();
+    calls_.erase(calls_.begin());
+  }
+}
+
+Result<std::unique_ptr<RemoteReply>> CallLog::admit(const wire::CallHeader& call,
+                                                    const std::shared_ptr<Peer>& peer) {
+  std::vector<std::byte> answer;
+  {
+    const std::scoped_lock lock(mutex_);
+    connection_ = peer;
+    drop_before(call.first_open);
+    if (call.call_id < first_open_) return nullptr;
+    const auto found = calls_.find(call.call_id);
+    if (found == calls_.end()) {
+      if (calls_.size() >= kKeptCallsMax) {
+        return fail(ErrorCode::kOverloaded, std::to_string(kKeptCallsMax) +
+                                                " later calls of the node have come since its "
+                                                "oldest that is not answered");
+      }
+      calls_.emplace(call.call_id, Entry{});
+      return std::make_unique<Reply>(shared_from_this(), call.call_id);
+    }
+    if (!found->second.done) return nullptr;
+    answer = found->second.answer;
+  }
+  if (answer.empty()) {
+    peer->reply_error(call.call_id, unavailable("the call was handled, and ended; what it ended in "
+                                                "was not kept"));
+  } else {
+    peer->send_result(call.call_id,
+                      wire::OutgoingMessage::of_bytes(answer, wire::Lane::kCalls, 0, 0), {});
+  }
+  return nullptr;
+}
+
+bool CallLog::record(std::uint64_t call_id, std::vector<std::byte> answer) {
+  const auto found = calls_.find(call_id);
+  if (found == calls_.end()) return false;
+  Entry& entry = found->second;
+  entry.done = true;
+  answer_bytes_ += answer.size();
+  entry.answer = std::move(answer);
+  for (auto& [id, older] : calls_) {
+    if (answer_bytes_ <= kKeptAnswerBytes) break;
+    if (&older != &entry) answer_bytes_ -= std::exchange(older.answer, {}).size();
+  }
+  return true;
+}
+
+void CallLog::answer(std::uint64_t call_id, FunctionRef<void(Encoder&)> encode) {
+  std::shared_ptr<Peer> peer;
+  {
+    const std::scoped_lock lock(mutex_);
+    peer = connection_.lock();
+  }
+  NotingExchange exchange(peer.get());
+  ExportScope exported;
+  const auto take_back = [&] {
+    if (peer) peer->take_back(exported.actors);
+  };
+  std::shared_ptr<Peer> now;
+  std::optional<wire::OutgoingMessage> message;
+  try {
+    message = wire::encode_result(call_id, &exchange, encode);
+  } catch (const Exception& e) {
+    take_back();
+    return answer(call_id, unavailable("the handler ran, but its result could not be sent back: " +
+                                       e.error().message));
+  } catch (...) {
+    take_back();
+    throw;
+  }
+  bool wanted = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    now = connection_.lock();
+    const bool kept = !exchange.noted() && message->size() <= kKeptAnswerBytes;
+    wanted = record(call_id, kept ? message->to_bytes() : std::vector<std::byte>());
+  }
+  if (!wanted || !now || (exchange.noted() && now != peer)) {
+    take_back();
+    if (wanted && now) {
+      now->reply_error(call_id, unavailable("the call was handled; its result, which has handles, "
+                                            "was not kept when the connection ended"));
+    }
+    return;
+  }
+  now->send_result(call_id, std::move(*message), exported.actors);
+}
+
+void CallLog::answer(std::uint64_t call_id, const Error& error) {
+  std::shared_ptr<Peer> peer;
+  {
+    const std::scoped_lock lock(mutex_);
+    peer = connection_.lock();
+    if (!record(call_id, wire::encode_error(call_id, error).to_bytes())) return;
+  }
+  if (peer) peer->reply_error(call_id, error);
+}
+
+// --- all callers ---------------------------------------------------------------------------------
+
+Result<std::unique_ptr<RemoteReply>> CallLogs::admit(const NodeId& caller,
+                                                     const wire::CallHeader& call,
+                                                     const std::shared_ptr<Peer>& peer) {
+  if ((call.call_id & wire::kKeptCall) == 0 || call.first_open > call.call_id) {
+    return fail(ErrorCode::kInvalid, "a call to be kept with number " +
+                                         std::to_string(call.call_id) + ", the first open one " +
+                                         std::to_string(call.first_open));
+  }
+  std::shared_ptr<CallLog> log;
+  {
+    const std::scoped_lock lock(mutex_);
+    auto found = callers_.find(caller);
+    if (found == callers_.end()) {
+      if (callers_.size() >= kCallersMax) {
+        return fail(ErrorCode::kOverloaded,
+                    std::to_string(kCallersMax) + " nodes keep calls to this one");
+      }
+      const auto made = std::make_shared<CallLog>();
+      found = callers_.emplace(caller, Caller{made, {}}).first;
+    }
+    found->second.lost.reset();
+    log = found->second.log;
+  }
+  return log->admit(call, peer);
+}
+
+std::shared_ptr<CallLog> CallLogs::find(const NodeId& caller) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = callers_.find(caller);
+  return found == callers_.end() ? nullptr : found->second.log;
+}
+
+void CallLogs::lost(const NodeId& caller, TimePoint now) {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(callers_, [now](const auto& one) {
+    return one.second.lost && now - *one.second.lost > kCallerForgottenAfter;
+  });
+  if (const auto found = callers_.find(caller); found != callers_.end()) found->second.lost = now;
+}
+
+}  // namespace muster::detail

@@ -1,0 +1,393 @@
+#include "runtime/core/resender.h"
+
+#include <muster/random.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/core/peer.h"
+
+namespace muster::detail {
+
+namespace {
+
+constexpr Duration kPauseLeast = 10ms;
+constexpr Duration kPauseMost = 1s;
+// Of two nodes that may both connect one tries later, so that there are not two connections.
+constexpr Duration kPauseBehind = 50ms;
+constexpr Duration kConnectTimeout = 2s;
+
+Error unavailable(std::string text) {
+  return Error{ErrorCode::kUnavailable, std::move(text), {}};
+}
+
+/// Refuses references: they are counted over one connection.
+class NoReferences final : public ActorExchange {
+ public:
+  WireActor export_actor(const ActorRefPtr&) override {
+    throw Exception(
+        Error{ErrorCode::kInvalid,
+              "handles, Refs, Futures and Streams cannot travel with CallOptions::retry: "
+              "they belong to one connection",
+              {}});
+  }
+  ActorRefPtr import_actor(const WireActor&) override { return nullptr; }
+};
+
+/// Of a message sent one way: what keeps it from being handled makes it a dead letter.
+class SentOneWay final : public PendingReply {
+ public:
+  SentOneWay(boost::intrusive_ptr<RuntimeCore> core, const ActorId& to, std::string_view method)
+      : core_(std::move(core)), to_(to), method_(method), from_(core_->sender()) {}
+  void on_result(Decoder&) override {}
+  void on_error(Error error) override {
+    if (error.code == ErrorCode::kFailed) {
+      core_->report(core_->describe(to_) + ": " + method_ +
+                    " (sent one way) failed: " + error.describe());
+      return;
+    }
+    const bool refused = error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNotFound;
+    const DeadLetterReason reason = refused ? DeadLetterReason::kRefused
+                                    : error.code == ErrorCode::kOverloaded
+                                        ? DeadLetterReason::kConnectionFull
+                                        : DeadLetterReason::kUnreachable;
+    core_->dead_letter({reason, 1, to_, {}, method_, from_, {}, error.message});
+  }
+
+ private:
+  const boost::intrusive_ptr<RuntimeCore> core_;
+  const ActorId to_;
+  const std::string method_;
+  const ActorId from_;
+};
+
+}  // namespace
+
+Duration reconnect_pause(unsigned attempt, Duration least, Duration most, double draw) {
+  const double grown = static_cast<double>(least.count()) * std::exp2(std::min(attempt, 40U));
+  const double pause = std::min(grown, static_cast<double>(most.count()));
+  return Duration(static_cast<Duration::rep>(pause * (0.5 + draw / 2)));
+}
+
+Resender::Resender(boost::intrusive_ptr<RuntimeCore> core, const NodeId& node, const Peer* last)
+    : core_(std::move(core)),
+      node_(node),
+      address_(last != nullptr ? last->rejoin_address() : std::string()) {}
+
+// --- calls ---------------------------------------------------------------------------------------
+
+void Resender::call(std::uint64_t actor, const OutgoingCall& call,
+                    FunctionRef<void(Encoder&)> arguments,
+                    boost::intrusive_ptr<PendingReply> pending) {
+  const ActorId to{node_, actor};
+  if (!pending) pending = new SentOneWay(core_, to, call.method_name);
+  const auto refuse = [&](Error error) {
+    error.message = std::string(call.method_name) + " was not sent to node " + to_string(node_) +
+                    ": " + error.message;
+    pending->on_error(std::move(error));
+  };
+  const TimePoint now = core_->clock().now();
+  const bool limited = call.timeout < TimePoint::max() - now;
+  wire::CallHeader header{.call_id = wire::kKeptCall,
+                          .actor = actor,
+                          .method = call.method,
+                          .urgent = call.delivery.urgent,
+                          .group = call.delivery.group,
+                          .when_full = call.delivery.when_full,
+                          .offer = call.delivery.offer,
+                          .references = call.references,
+                          .first_open = wire::kKeptCall};
+  Call kept{.frame = {},
+            .pending = pending,
+            .lane = wire::Lane::kCalls,
+            .flow = 0,
+            .align_offset = 0,
+            .deadline = limited ? now + call.timeout : TimePoint::max()};
+  try {
+    NoReferences exchange;
+    const auto message = wire::encode_call(header, call.argument_count, &exchange, arguments);
+    kept.frame = message.to_bytes();
+    kept.lane = message.lane();
+    kept.flow = message.flow();
+    kept.align_offset = message.align_offset();
+  } catch (const Exception& e) {
+    return refuse(e.error());
+  }
+  std::optional<Error> refused;
+  {
+    const std::scoped_lock lock(mutex_);
+    const std::size_t size = kept.frame.size();
+    const std::size_t limit = core_->options().outstanding_bytes_max;
+    if (ended_) {
+      refused = ended_;
+    } else if (calls_.size() >= kKeptCallsMax ||
+               (bytes_ > 0 && size > limit - std::min(bytes_, limit))) {
+      refused = Error{ErrorCode::kOverloaded,
+                      std::to_string(calls_.size()) + " calls of " + std::to_string(bytes_) +
+                          " bytes are kept for it until they are answered",
+                      {}};
+    } else {
+      const std::uint64_t id = core_->resenders().next_call_id();
+      bytes_ += size;
+      pending->sent_as(id);
+      calls_.emplace_hint(calls_.end(), id, std::move(kept));
+    }
+  }
+  if (refused) return refuse(std::move(*refused));
+  pump();
+}
+
+boost::intrusive_ptr<PendingReply> Resender::end_call(Calls::iterator call) {
+  auto pending = std::move(call->second.pending);
+  bytes_ -= std::exchange(call->second.frame, {}).size();
+  while (!calls_.empty() && !calls_.begin()->second.pending) calls_.erase(calls_.begin());
+  return pending;
+}
+
+boost::intrusive_ptr<PendingReply> Resender::take(std::uint64_t call_id,
+                                                  const FutureStateBase* only) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = calls_.find(call_id);
+  if (found == calls_.end() || !found->second.pending) return nullptr;
+  if (only != nullptr && !found->second.pending->answers(*only)) return nullptr;
+  return end_call(found);
+}
+
+void Resender::abandon(std::uint64_t call_id, const FutureStateBase& state, std::uint64_t actor,
+                       bool cancelled) {
+  if (!take(call_id, &state)) return;
+  std::shared_ptr<Peer> peer;
+  {
+    const std::scoped_lock lock(mutex_);
+    peer = connection_;
+  }
+  if (peer) peer->cancel_call(call_id, actor, cancelled);
+}
+
+void Resender::expire(Ended& ended) {
+  const TimePoint now = core_->clock().now();
+  const std::string apart = "no connection with node " + to_string(node_);
+  const std::string unknown = ": whether it was handled is not known";
+  for (auto& [id, call] : calls_) {
+    std::optional<Error> error;
+    if (call.deadline <= now) {
+      const std::string what = call.sent ? unknown : ": it was not sent";
+      error = Error{ErrorCode::kTimeout, apart + " by the deadline" + what, {}};
+    } else if (call.sent && remembered_until_ <= now) {
+      error = unavailable(apart + " for so long that it may have forgotten the call" + unknown);
+    }
+    if (!error || !call.pending) continue;
+    // Not end_call, which may erase others.
+    bytes_ -= std::exchange(call.frame, {}).size();
+    ended.emplace_back(std::move(call.pending), std::move(*error));
+  }
+  while (!calls_.empty() && !calls_.begin()->second.pending) calls_.erase(calls_.begin());
+}
+
+// --- sending -------------------------------------------------------------------------------------
+
+Resender::Call* Resender::next_to_send() {
+  if (!connection_ || full_) return nullptr;
+  for (auto next = calls_.upper_bound(sent_upto_); next != calls_.end(); ++next) {
+    sent_upto_ = next->first;
+    if (next->second.pending) return &next->second;
+  }
+  return nullptr;
+}
+
+void Resender::pump() {
+  std::unique_lock lock(mutex_);
+  if (std::exchange(pumping_, true)) return;  // whoever does it sends these too
+  while (Call* const next = next_to_send()) {
+    const std::uint64_t id = sent_upto_;
+    const TimePoint now = core_->clock().now();
+    const bool again = std::exchange(next->sent, true);
+    wire::CallHeader header{.call_id = id, .first_open = calls_.begin()->first};
+    if (next->deadline != TimePoint::max()) {
+      header.timeout = std::max<Duration>(next->deadline - now, 1us);
+    }
+    wire::renew_call(next->frame, header);
+    auto message =
+        wire::OutgoingMessage::of_bytes(next->frame, next->lane, next->flow, next->align_offset);
+    const auto peer = connection_;
+    lock.unlock();
+    const auto sent = peer->send_call(std::move(message));
+    lock.lock();
+    if (sent) continue;
+    const auto call = calls_.find(id);
+    if (call != calls_.end()) call->second.sent = again;
+    if (sent.error().code == ErrorCode::kOverloaded) {
+      if (connection_ != peer) continue;
+      sent_upto_ = id - 1;
+      full_ = true;
+      schedule(kPauseLeast, &Resender::resume);
+    } else if (sent.error().code == ErrorCode::kInvalid) {  // larger than the peer takes
+      if (call == calls_.end() || !call->second.pending) continue;
+      const auto pending = end_call(call);
+      lock.unlock();
+      pending->on_error(sent.error());
+      lock.lock();
+    } else if (connection_ == peer) {
+      connection_.reset();
+    }
+  }
+  pumping_ = false;
+  lock.unlock();
+  schedule_reconnect();
+}
+
+void Resender::resume() {
+  {
+    const std::scoped_lock lock(mutex_);
+    timer_ = 0;
+    full_ = false;
+  }
+  pump();
+}
+
+void Resender::schedule(Duration pause, void (Resender::*then)()) {
+  if (timer_ != 0 || ended_) return;
+  timer_ = core_->timers().schedule(core_->clock().now() + pause, [weak = weak_from_this(), then] {
+    if (const auto self = weak.lock()) (self.get()->*then)();
+  });
+}
+
+// --- connections ---------------------------------------------------------------------------------
+
+void Resender::connected(const std::shared_ptr<Peer>& peer) {
+  Ended ended;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (ended_ || (connection_ && connection_->ready())) return;
+    if (!connection_) expire(ended);
+    remembered_until_ = TimePoint::max();
+    connection_ = peer;
+    if (auto address = peer->rejoin_address(); !address.empty()) address_ = std::move(address);
+    sent_upto_ = 0;
+    full_ = false;
+    attempts_ = 0;
+  }
+  for (auto& [pending, error] : ended) pending->on_error(std::move(error));
+  pump();
+}
+
+void Resender::lost(const Peer& peer) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (connection_.get() == &peer) connection_.reset();
+    if (connection_) return;
+    remembered_until_ =
+        core_->clock().now() + kCallerForgottenAfter / 2 -
+        std::min<Duration>(core_->options().peer_timeout, kCallerForgottenAfter / 2);
+  }
+  if (const auto other = core_->peer(node_)) {
+    connected(other);
+  } else {
+    schedule_reconnect();
+  }
+}
+
+void Resender::schedule_reconnect() {
+  const std::scoped_lock lock(mutex_);
+  if (connection_ || connecting_ || calls_.empty()) return;
+  const double draw = Random(core_->draw_seed()).uniform();
+  Duration pause = reconnect_pause(attempts_, kPauseLeast, kPauseMost, draw);
+  if (node_ < core_->node_id()) pause += kPauseBehind;
+  schedule(pause, &Resender::reconnect);
+}
+
+void Resender::reconnect() {
+  Ended ended;
+  std::string address;
+  bool tries = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    timer_ = 0;
+    if (full_) full_ = false;
+    if (!connection_) expire(ended);
+    tries = !connection_ && !connecting_ && !calls_.empty() && !ended_;
+    if (tries) ++attempts_;
+    if (tries && !address_.empty()) {
+      connecting_ = true;
+      address = address_;
+    }
+  }
+  for (auto& [pending, error] : ended) pending->on_error(std::move(error));
+  if (!tries) return pump();
+  if (address.empty()) return schedule_reconnect();  // to look at the deadlines
+  core_->connect(address, kConnectTimeout, node_, [weak = weak_from_this()](const auto& joined) {
+    if (const auto self = weak.lock()) self->reconnected(joined);
+  });
+}
+
+void Resender::reconnected(const Result<NodeId>& joined) {
+  {
+    const std::scoped_lock lock(mutex_);
+    connecting_ = false;
+  }
+  if (!joined && joined.error().code == ErrorCode::kNotFound) return give_up(joined.error());
+  if (const auto peer = core_->peer(node_)) connected(peer);
+  schedule_reconnect();
+}
+
+void Resender::give_up(const Error& cause) {
+  Ended ended;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (auto& [id, call] : calls_) {
+      if (!call.pending) continue;
+      const char* what =
+          call.sent ? "whether the call was handled is not known: " : "the call was not sent: ";
+      ended.emplace_back(std::move(call.pending), unavailable(what + cause.message));
+    }
+    calls_.clear();
+    bytes_ = 0;
+    attempts_ = 0;
+  }
+  for (auto& [pending, error] : ended) pending->on_error(std::move(error));
+}
+
+void Resender::end(const Error& cause) {
+  TimerId timer = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    ended_ = cause;
+    connection_.reset();
+    timer = std::exchange(timer_, 0);
+  }
+  if (timer != 0) core_->timers().cancel(timer);
+  give_up(cause);
+}
+
+// --- all nodes -----------------------------------------------------------------------------------
+
+std::shared_ptr<Resender> Resenders::find(const NodeId& node) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = by_node_.find(node);
+  return found == by_node_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<Resender> Resenders::get(RuntimeCore& core, const NodeId& node, const Peer* last) {
+  std::shared_ptr<Resender> made;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (ended_) return nullptr;
+    auto& place = by_node_[node];
+    if (place) return place;
+    made = place = std::make_shared<Resender>(boost::intrusive_ptr<RuntimeCore>(&core), node, last);
+  }
+  if (const auto peer = core.peer(node)) made->connected(peer);
+  return made;
+}
+
+void Resenders::end(const Error& cause) {
+  std::map<NodeId, std::shared_ptr<Resender>> all;
+  {
+    const std::scoped_lock lock(mutex_);
+    ended_ = true;
+    all.swap(by_node_);
+  }
+  for (const auto& [node, one] : all) one->end(cause);
+}
+
+}  // namespace muster::detail
