@@ -1,0 +1,75 @@
+// What is kept of calls that outlive their connection, and for how long.
+
+#include "runtime/core/call_log.h"
+
+#include "runtime/core/resender.h"
+#include "unit/runtime/core/fixture.h"
+
+namespace muster::test {
+namespace {
+
+wire::CallHeader kept_call(std::uint64_t number, std::uint64_t first_open) {
+  return {.call_id = wire::kKeptCall | number, .first_open = wire::kKeptCall | first_open};
+}
+
+// contract 12.2, 12.4
+TEST(CallLogTest, RemembersWhatItsCallersWaitFor) {
+  std::vector<std::unique_ptr<detail::RemoteReply>> open;
+  detail::CallLogs logs;
+  const NodeId one{1, 1}, other{1, 2};
+  const auto is_new = [&](const NodeId& caller, std::uint64_t number, std::uint64_t first_open) {
+    auto admitted = logs.admit(caller, kept_call(number, first_open), nullptr);
+    EXPECT_TRUE(admitted);
+    if (!admitted || *admitted == nullptr) return false;
+    open.push_back(std::move(*admitted));  // under way
+    return true;
+  };
+  EXPECT_TRUE(is_new(one, 7, 7));
+  EXPECT_FALSE(is_new(one, 7, 7));
+  EXPECT_TRUE(is_new(other, 7, 7));
+  EXPECT_TRUE(is_new(one, 9, 7));
+  EXPECT_TRUE(is_new(one, 8, 7));
+  EXPECT_TRUE(is_new(one, 12, 10));
+  EXPECT_FALSE(is_new(one, 9, 9)) << "nobody waits for it";
+}
+
+// contract 12.4
+TEST(CallLogTest, IsBoundedWhateverTheCallerDoes) {
+  detail::CallLogs logs;
+  const NodeId caller{1, 1};
+  for (std::uint64_t i = 1; i <= detail::kKeptCallsMax; ++i) {
+    EXPECT_TRUE(logs.admit(caller, kept_call(i, 1), nullptr));
+  }
+  const auto beyond = logs.admit(caller, kept_call(detail::kKeptCallsMax + 1, 1), nullptr);
+  ASSERT_FALSE(beyond);
+  EXPECT_EQ(beyond.error().code, ErrorCode::kOverloaded);
+  EXPECT_TRUE(logs.admit(caller, kept_call(detail::kKeptCallsMax + 1, 2), nullptr));
+  const auto wrong = logs.admit(caller, kept_call(5, 6), nullptr);
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, ErrorCode::kInvalid);
+  for (std::uint64_t i = 2; i <= detail::kCallersMax; ++i) {
+    EXPECT_TRUE(logs.admit(NodeId{1, i}, kept_call(1, 1), nullptr));
+  }
+  const NodeId late{2, 1};
+  EXPECT_FALSE(logs.admit(late, kept_call(1, 1), nullptr));
+  const TimePoint now(1h);
+  logs.lost(caller, now);
+  logs.lost(NodeId{1, 2}, now + detail::kCallerForgottenAfter);
+  EXPECT_FALSE(logs.admit(late, kept_call(1, 1), nullptr));
+  logs.lost(NodeId{1, 2}, now + detail::kCallerForgottenAfter + 1s);
+  EXPECT_TRUE(logs.admit(late, kept_call(1, 1), nullptr));
+  EXPECT_EQ(logs.find(caller), nullptr);
+  EXPECT_NE(logs.find(NodeId{1, 2}), nullptr);
+}
+
+// contract 12.1
+TEST(ReconnectPauseTest, GrowsToItsMostAndHasJitter) {
+  EXPECT_EQ(detail::reconnect_pause(0, 10ms, 1s, 0), 5ms);
+  EXPECT_EQ(detail::reconnect_pause(3, 10ms, 1s, 0), 40ms);
+  EXPECT_EQ(detail::reconnect_pause(3, 10ms, 1s, 0.5), 60ms);
+  EXPECT_EQ(detail::reconnect_pause(7, 10ms, 1s, 0), 500ms);
+  EXPECT_EQ(detail::reconnect_pause(4'000'000, 10ms, 1s, 0), 500ms);
+}
+
+}  // namespace
+}  // namespace muster::test
