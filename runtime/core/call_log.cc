@@ -1,7 +1,5 @@
 #include "runtime/core/call_log.h"
 
-#include <algorithm>
-
 #include "runtime/core/references.h"
 
 namespace muster::detail {
@@ -69,7 +67,7 @@ Result<std::unique_ptr<RemoteReply>> CallLog::admit(const wire::CallHeader& call
   std::vector<std::byte> answer;
   {
     const std::scoped_lock lock(mutex_);
-    connection_ = peer;
+    use(peer);
     drop_before(call.first_open);
     if (call.call_id < first_open_) return nullptr;
     const auto found = calls_.find(call.call_id);
@@ -85,14 +83,43 @@ Result<std::unique_ptr<RemoteReply>> CallLog::admit(const wire::CallHeader& call
     if (!found->second.done) return nullptr;
     answer = found->second.answer;
   }
-  if (answer.empty()) {
-    peer->reply_error(call.call_id, unavailable("the call was handled, and ended; what it ended in "
-                                                "was not kept"));
-  } else {
-    peer->send_result(call.call_id,
-                      wire::OutgoingMessage::of_bytes(answer, wire::Lane::kCalls, 0, 0), {});
-  }
+  send(*peer, call.call_id, answer);
   return nullptr;
+}
+
+// Frames of an older connection may be read after those of a later one: no answer goes there.
+void CallLog::use(const std::shared_ptr<Peer>& peer) {
+  const auto now = connection_.lock();
+  if (!now || !now->ready() || now->ready_number < peer->ready_number) connection_ = peer;
+}
+
+bool CallLog::connected() const {
+  const std::scoped_lock lock(mutex_);
+  const auto now = connection_.lock();
+  return now && now->ready();
+}
+
+void CallLog::send(Peer& peer, std::uint64_t call_id, const std::vector<std::byte>& answer) {
+  if (answer.empty()) {
+    peer.reply_error(call_id, unavailable("the call was handled, and ended; what it ended in was "
+                                          "not kept"));
+  } else {
+    peer.send_result(call_id, wire::OutgoingMessage::of_bytes(answer, wire::Lane::kCalls, 0, 0),
+                     {});
+  }
+}
+
+void CallLog::moved(const Peer& from, const std::shared_ptr<Peer>& to) {
+  std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> answers;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (connection_.lock().get() != &from) return;
+    connection_ = to;
+    for (const auto& [id, entry] : calls_) {
+      if (entry.done) answers.emplace_back(id, entry.answer);
+    }
+  }
+  for (const auto& [id, answer] : answers) send(*to, id, answer);
 }
 
 bool CallLog::record(std::uint64_t call_id, std::vector<std::byte> answer) {
@@ -162,30 +189,25 @@ void CallLog::answer(std::uint64_t call_id, const Error& error) {
 
 // --- all callers ---------------------------------------------------------------------------------
 
-Result<std::unique_ptr<RemoteReply>> CallLogs::admit(const NodeId& caller,
-                                                     const wire::CallHeader& call,
-                                                     const std::shared_ptr<Peer>& peer) {
+Result<std::shared_ptr<CallLog>> CallLogs::get(const NodeId& caller, const wire::CallHeader& call,
+                                               TimePoint now) {
   if ((call.call_id & wire::kKeptCall) == 0 || call.first_open > call.call_id) {
     return fail(ErrorCode::kInvalid, "a call to be kept with number " +
                                          std::to_string(call.call_id) + ", the first open one " +
                                          std::to_string(call.first_open));
   }
-  std::shared_ptr<CallLog> log;
-  {
-    const std::scoped_lock lock(mutex_);
-    auto found = callers_.find(caller);
-    if (found == callers_.end()) {
-      if (callers_.size() >= kCallersMax) {
-        return fail(ErrorCode::kOverloaded,
-                    std::to_string(kCallersMax) + " nodes keep calls to this one");
-      }
-      const auto made = std::make_shared<CallLog>();
-      found = callers_.emplace(caller, Caller{made, {}}).first;
+  const std::scoped_lock lock(mutex_);
+  auto found = callers_.find(caller);
+  if (found == callers_.end()) {
+    if (callers_.size() >= kCallersMax) forget_old(now);
+    if (callers_.size() >= kCallersMax) {
+      return fail(ErrorCode::kOverloaded,
+                  std::to_string(kCallersMax) + " nodes keep calls to this one");
     }
-    found->second.lost.reset();
-    log = found->second.log;
+    found = callers_.emplace(caller, Caller{std::make_shared<CallLog>(), {}}).first;
   }
-  return log->admit(call, peer);
+  found->second.lost.reset();
+  return found->second.log;
 }
 
 std::shared_ptr<CallLog> CallLogs::find(const NodeId& caller) const {
@@ -194,12 +216,31 @@ std::shared_ptr<CallLog> CallLogs::find(const NodeId& caller) const {
   return found == callers_.end() ? nullptr : found->second.log;
 }
 
-void CallLogs::lost(const NodeId& caller, TimePoint now) {
+void CallLogs::lost(const NodeId& caller, const Peer& peer, const std::shared_ptr<Peer>& other,
+                    TimePoint now) {
+  std::shared_ptr<CallLog> log;
+  {
+    const std::scoped_lock lock(mutex_);
+    forget_old(now);
+    const auto found = callers_.find(caller);
+    if (found == callers_.end()) return;
+    log = found->second.log;
+    if (!other) found->second.lost = now;
+  }
+  if (other) log->moved(peer, other);
+}
+
+void CallLogs::clear() {
+  std::map<NodeId, Caller> all;
   const std::scoped_lock lock(mutex_);
+  all.swap(callers_);
+}
+
+void CallLogs::forget_old(TimePoint now) {
   std::erase_if(callers_, [now](const auto& one) {
-    return one.second.lost && now - *one.second.lost > kCallerForgottenAfter;
+    const auto& lost = one.second.lost;
+    return lost && now - *lost > kCallerForgottenAfter && !one.second.log->connected();
   });
-  if (const auto found = callers_.find(caller); found != callers_.end()) found->second.lost = now;
 }
 
 }  // namespace muster::detail

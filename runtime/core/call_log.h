@@ -27,12 +27,17 @@ inline constexpr std::size_t kCallersMax = 1024;
 /// What is remembered of one caller.
 class CallLog final : public std::enable_shared_from_this<CallLog> {
  public:
+  /// Held from admit() until the call is in its mailbox.
+  std::mutex& order() noexcept { return order_; }
   /// A reply when the call is to be handled now. Null when it was had before or nobody waits for
   /// it: its answer, if there is one, is sent again. An error when it is refused.
   Result<std::unique_ptr<RemoteReply>> admit(const wire::CallHeader& call,
                                              const std::shared_ptr<Peer>& peer);
   void answer(std::uint64_t call_id, FunctionRef<void(Encoder&)> encode);
   void answer(std::uint64_t call_id, const Error& error);
+  /// The connection ended, and there is another: what it may have taken with it is sent again.
+  void moved(const Peer& from, const std::shared_ptr<Peer>& to);
+  bool connected() const;
 
  private:
   struct Entry {
@@ -43,31 +48,40 @@ class CallLog final : public std::enable_shared_from_this<CallLog> {
 
   // These require the lock:
   void drop_before(std::uint64_t first_open);
+  void use(const std::shared_ptr<Peer>& peer);
   /// False when nobody waits for it.
   bool record(std::uint64_t call_id, std::vector<std::byte> answer);
 
-  std::mutex mutex_;
+  static void send(Peer& peer, std::uint64_t call_id, const std::vector<std::byte>& answer);
+
+  std::mutex order_;
+  mutable std::mutex mutex_;
   // Guarded by mutex_:
   std::map<std::uint64_t, Entry> calls_;
   std::uint64_t first_open_ = 0;
   std::size_t answer_bytes_ = 0;
-  std::weak_ptr<Peer> connection_;  // the last that a call came by
+  std::weak_ptr<Peer> connection_;  // the latest that calls came by and that lasts
 };
 
 /// Those of one runtime, by caller.
 class CallLogs {
  public:
-  Result<std::unique_ptr<RemoteReply>> admit(const NodeId& caller, const wire::CallHeader& call,
-                                             const std::shared_ptr<Peer>& peer);
+  /// Of the caller, made when there is none.
+  Result<std::shared_ptr<CallLog>> get(const NodeId& caller, const wire::CallHeader& call,
+                                       TimePoint now);
   /// Null when nothing is remembered.
   std::shared_ptr<CallLog> find(const NodeId& caller) const;
-  void lost(const NodeId& caller, TimePoint now);
+  /// A connection with the caller ended; `other`: there is this one, or null.
+  void lost(const NodeId& caller, const Peer& peer, const std::shared_ptr<Peer>& other,
+            TimePoint now);
+  void clear();
 
  private:
   struct Caller {
     std::shared_ptr<CallLog> log;
     std::optional<TimePoint> lost;  // when its last connection ended
   };
+  void forget_old(TimePoint now);  // requires the lock
 
   mutable std::mutex mutex_;
   std::map<NodeId, Caller> callers_;  // guarded by mutex_

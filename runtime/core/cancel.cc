@@ -41,7 +41,7 @@ void RuntimeCore::abandon(FutureStateBase& state, const ActorId& actor, std::uin
   if (call_id == 0) return;
   if ((call_id & wire::kKeptCall) != 0) {
     if (const auto kept = resenders_->find(actor.node)) {
-      kept->abandon(call_id, state, actor.number, cancelled);
+      kept->abandon(call_id, state, cancelled);
     }
     return;
   }

@@ -16,6 +16,7 @@
 
 #include "runtime/core/runtime_core.h"
 #include "runtime/net/session.h"
+#include "runtime/wire/messages.h"
 
 namespace muster::detail {
 
@@ -121,6 +122,9 @@ class Peer final : public net::SessionEvents,
   void not_sent(std::uint64_t actor, std::string_view method, const Error& error);
   Result<void> dispatch(const wire::IncomingMessage& message);
   Result<void> on_call(const wire::IncomingMessage& message);
+  Result<void> on_kept_call(const wire::IncomingMessage& message, const wire::CallHeader& header);
+  Result<void> handle_call(const wire::IncomingMessage& message, const wire::CallHeader& header,
+                           std::unique_ptr<RemoteReply> reply);
   Result<void> on_reply(const wire::IncomingMessage& message);
   Result<void> on_find(const wire::IncomingMessage& message);
   Result<void> on_found(const wire::IncomingMessage& message);

@@ -98,15 +98,32 @@ ActorCell* Peer::target(std::uint64_t number) {
 
 Result<void> Peer::on_call(const wire::IncomingMessage& message) {
   const wire::CallHeader header = wire::call_header(message);
+  if (header.first_open != 0) [[unlikely]]
+    return on_kept_call(message, header);
   std::unique_ptr<RemoteReply> reply;
-  if (header.first_open != 0) [[unlikely]] {
-    auto admitted = core_->call_logs().admit(from_, header, shared_from_this());
-    if (!admitted) return reply_error(header.call_id, admitted.error()), Result<void>();
-    if (*admitted == nullptr) return {};
-    reply = std::move(*admitted);
-  } else if (header.call_id != 0) {
+  if (header.call_id != 0) {
     reply = std::make_unique<ConnectionReply>(shared_from_this(), header.call_id);
   }
+  return handle_call(message, header, std::move(reply));
+}
+
+Result<void> Peer::on_kept_call(const wire::IncomingMessage& message,
+                                const wire::CallHeader& header) {
+  const auto log = core_->call_logs().get(from_, header, core_->clock().now());
+  if (!log) return reply_error(header.call_id, log.error()), Result<void>();
+  // What comes over two connections is put into mailboxes in the order in which it is admitted.
+  const std::scoped_lock in_order((*log)->order());
+  auto admitted = (*log)->admit(header, shared_from_this());
+  if (!admitted) return reply_error(header.call_id, admitted.error()), Result<void>();
+  if (*admitted == nullptr) return {};
+  if (!header.one_way) return handle_call(message, header, std::move(*admitted));
+  auto handled = handle_call(message, header, nullptr);
+  (*admitted)->result([](Encoder& encoder) { encoder.none(); });
+  return handled;
+}
+
+Result<void> Peer::handle_call(const wire::IncomingMessage& message, const wire::CallHeader& header,
+                               std::unique_ptr<RemoteReply> reply) {
   ActorCell* const cell = target(header.actor);
   const MethodEntry* method = cell ? cell->type().find(header.method) : nullptr;
   CountingImports imports(*this);

@@ -34,24 +34,20 @@ class NoReferences final : public ActorExchange {
   ActorRefPtr import_actor(const WireActor&) override { return nullptr; }
 };
 
-/// Of a message sent one way: what keeps it from being handled makes it a dead letter.
+DeadLetterReason reason_of(const Error& error) {
+  if (error.code == ErrorCode::kOverloaded) return DeadLetterReason::kConnectionFull;
+  if (error.code == ErrorCode::kInvalid) return DeadLetterReason::kRefused;
+  return DeadLetterReason::kUnreachable;
+}
+
+/// Of a message sent one way: what keeps it from being sent makes it a dead letter.
 class SentOneWay final : public PendingReply {
  public:
   SentOneWay(boost::intrusive_ptr<RuntimeCore> core, const ActorId& to, std::string_view method)
       : core_(std::move(core)), to_(to), method_(method), from_(core_->sender()) {}
   void on_result(Decoder&) override {}
   void on_error(Error error) override {
-    if (error.code == ErrorCode::kFailed) {
-      core_->report(core_->describe(to_) + ": " + method_ +
-                    " (sent one way) failed: " + error.describe());
-      return;
-    }
-    const bool refused = error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNotFound;
-    const DeadLetterReason reason = refused ? DeadLetterReason::kRefused
-                                    : error.code == ErrorCode::kOverloaded
-                                        ? DeadLetterReason::kConnectionFull
-                                        : DeadLetterReason::kUnreachable;
-    core_->dead_letter({reason, 1, to_, {}, method_, from_, {}, error.message});
+    core_->dead_letter({reason_of(error), 1, to_, {}, method_, from_, {}, error.message});
   }
 
  private:
@@ -76,33 +72,45 @@ Resender::Resender(boost::intrusive_ptr<RuntimeCore> core, const NodeId& node, c
 
 // --- calls ---------------------------------------------------------------------------------------
 
-void Resender::call(std::uint64_t actor, const OutgoingCall& call,
+bool Resender::call(std::uint64_t actor, const OutgoingCall& call,
                     FunctionRef<void(Encoder&)> arguments,
                     boost::intrusive_ptr<PendingReply> pending) {
   const ActorId to{node_, actor};
-  if (!pending) pending = new SentOneWay(core_, to, call.method_name);
+  const bool one_way = pending == nullptr;
+  if (one_way) pending = new SentOneWay(core_, to, call.method_name);
   const auto refuse = [&](Error error) {
     error.message = std::string(call.method_name) + " was not sent to node " + to_string(node_) +
                     ": " + error.message;
+    const bool dropped =
+        call.delivery.when_full == WhenFull::kDrop && error.code == ErrorCode::kOverloaded;
+    if (dropped && !one_way) {
+      SentOneWay(core_, to, call.method_name).on_error(error);
+    } else if (!one_way) {
+      core_->meters().count_rejected(reason_of(error));
+    }
     pending->on_error(std::move(error));
+    return true;
   };
   const TimePoint now = core_->clock().now();
   const bool limited = call.timeout < TimePoint::max() - now;
-  wire::CallHeader header{.call_id = wire::kKeptCall,
-                          .actor = actor,
-                          .method = call.method,
-                          .urgent = call.delivery.urgent,
-                          .group = call.delivery.group,
-                          .when_full = call.delivery.when_full,
-                          .offer = call.delivery.offer,
-                          .references = call.references,
-                          .first_open = wire::kKeptCall};
+  const wire::CallHeader header{.call_id = wire::kKeptCall,
+                                .actor = actor,
+                                .method = call.method,
+                                .urgent = call.delivery.urgent,
+                                .group = call.delivery.group,
+                                .when_full = call.delivery.when_full,
+                                .offer = call.delivery.offer,
+                                .references = call.references,
+                                .first_open = wire::kKeptCall,
+                                .one_way = one_way};
   Call kept{.frame = {},
             .pending = pending,
             .lane = wire::Lane::kCalls,
             .flow = 0,
             .align_offset = 0,
-            .deadline = limited ? now + call.timeout : TimePoint::max()};
+            .deadline = limited ? now + call.timeout : TimePoint::max(),
+            .one_way = one_way,
+            .actor = actor};
   try {
     NoReferences exchange;
     const auto message = wire::encode_call(header, call.argument_count, &exchange, arguments);
@@ -116,12 +124,14 @@ void Resender::call(std::uint64_t actor, const OutgoingCall& call,
   std::optional<Error> refused;
   {
     const std::scoped_lock lock(mutex_);
+    if (retired_) return false;
     const std::size_t size = kept.frame.size();
     const std::size_t limit = core_->options().outstanding_bytes_max;
+    const bool full =
+        calls_.size() >= kKeptCallsMax || (bytes_ > 0 && size > limit - std::min(bytes_, limit));
     if (ended_) {
       refused = ended_;
-    } else if (calls_.size() >= kKeptCallsMax ||
-               (bytes_ > 0 && size > limit - std::min(bytes_, limit))) {
+    } else if (full) {
       refused = Error{ErrorCode::kOverloaded,
                       std::to_string(calls_.size()) + " calls of " + std::to_string(bytes_) +
                           " bytes are kept for it until they are answered",
@@ -135,6 +145,7 @@ void Resender::call(std::uint64_t actor, const OutgoingCall& call,
   }
   if (refused) return refuse(std::move(*refused));
   pump();
+  return true;
 }
 
 boost::intrusive_ptr<PendingReply> Resender::end_call(Calls::iterator call) {
@@ -144,24 +155,39 @@ boost::intrusive_ptr<PendingReply> Resender::end_call(Calls::iterator call) {
   return pending;
 }
 
-boost::intrusive_ptr<PendingReply> Resender::take(std::uint64_t call_id,
-                                                  const FutureStateBase* only) {
+boost::intrusive_ptr<PendingReply> Resender::take(std::uint64_t call_id) {
   const std::scoped_lock lock(mutex_);
   const auto found = calls_.find(call_id);
   if (found == calls_.end() || !found->second.pending) return nullptr;
-  if (only != nullptr && !found->second.pending->answers(*only)) return nullptr;
   return end_call(found);
 }
 
-void Resender::abandon(std::uint64_t call_id, const FutureStateBase& state, std::uint64_t actor,
-                       bool cancelled) {
-  if (!take(call_id, &state)) return;
-  std::shared_ptr<Peer> peer;
+void Resender::abandon(std::uint64_t call_id, const FutureStateBase& state, bool cancelled) {
+  boost::intrusive_ptr<PendingReply> pending;  // let go outside the lock
   {
     const std::scoped_lock lock(mutex_);
-    peer = connection_;
+    const auto found = calls_.find(call_id);
+    if (found == calls_.end() || !found->second.pending) return;
+    Call& call = found->second;
+    if (!call.pending->answers(state)) return;
+    if (call.sent) {
+      // Its node may not be reached now; the oldest of too many run in vain.
+      if (cancels_.size() >= kKeptCallsMax) cancels_.pop_front();
+      cancels_.push_back({call_id, call.actor, cancelled});
+    }
+    pending = end_call(found);
   }
-  if (peer) peer->cancel_call(call_id, actor, cancelled);
+  pump();
+}
+
+void Resender::give_up(Call& call, Error cause, Ended& ended) {
+  bytes_ -= std::exchange(call.frame, {}).size();  // not end_call, which may erase others
+  if (!call.sent && !call.one_way) core_->meters().count_rejected(reason_of(cause));
+  if (call.sent && call.one_way) {
+    call.pending.reset();  // its node may have it: nobody knows
+  } else {
+    ended.emplace_back(std::move(call.pending), std::move(cause));
+  }
 }
 
 void Resender::expire(Ended& ended) {
@@ -169,19 +195,21 @@ void Resender::expire(Ended& ended) {
   const std::string apart = "no connection with node " + to_string(node_);
   const std::string unknown = ": whether it was handled is not known";
   for (auto& [id, call] : calls_) {
-    std::optional<Error> error;
+    if (!call.pending) continue;
     if (call.deadline <= now) {
       const std::string what = call.sent ? unknown : ": it was not sent";
-      error = Error{ErrorCode::kTimeout, apart + " by the deadline" + what, {}};
+      give_up(call, Error{ErrorCode::kTimeout, apart + " by the deadline" + what, {}}, ended);
     } else if (call.sent && remembered_until_ <= now) {
-      error = unavailable(apart + " for so long that it may have forgotten the call" + unknown);
+      give_up(call,
+              unavailable(apart + " for so long that it may have forgotten the call" + unknown),
+              ended);
     }
-    if (!error || !call.pending) continue;
-    // Not end_call, which may erase others.
-    bytes_ -= std::exchange(call.frame, {}).size();
-    ended.emplace_back(std::move(call.pending), std::move(*error));
   }
   while (!calls_.empty() && !calls_.begin()->second.pending) calls_.erase(calls_.begin());
+}
+
+void Resender::tell(Ended& ended) {
+  for (auto& [pending, error] : ended) pending->on_error(std::move(error));
 }
 
 // --- sending -------------------------------------------------------------------------------------
@@ -198,7 +226,18 @@ Resender::Call* Resender::next_to_send() {
 void Resender::pump() {
   std::unique_lock lock(mutex_);
   if (std::exchange(pumping_, true)) return;  // whoever does it sends these too
-  while (Call* const next = next_to_send()) {
+  for (;;) {
+    if (connection_ && !cancels_.empty()) {
+      const Cancel cancel = cancels_.front();
+      cancels_.pop_front();
+      const auto peer = connection_;
+      lock.unlock();
+      peer->cancel_call(cancel.call_id, cancel.actor, cancel.cancelled);
+      lock.lock();
+      continue;
+    }
+    Call* const next = next_to_send();
+    if (next == nullptr) break;
     const std::uint64_t id = sent_upto_;
     const TimePoint now = core_->clock().now();
     const bool again = std::exchange(next->sent, true);
@@ -237,11 +276,14 @@ void Resender::pump() {
 }
 
 void Resender::resume() {
+  Ended ended;
   {
     const std::scoped_lock lock(mutex_);
     timer_ = 0;
     full_ = false;
+    expire(ended);
   }
+  tell(ended);
   pump();
 }
 
@@ -258,7 +300,9 @@ void Resender::connected(const std::shared_ptr<Peer>& peer) {
   Ended ended;
   {
     const std::scoped_lock lock(mutex_);
-    if (ended_ || (connection_ && connection_->ready())) return;
+    if (ended_ || retired_ || (connection_ && connection_->ready())) return;
+    // One that has ended meanwhile was told of already, and will not be again.
+    if (!peer->ready()) return;
     if (!connection_) expire(ended);
     remembered_until_ = TimePoint::max();
     connection_ = peer;
@@ -267,7 +311,7 @@ void Resender::connected(const std::shared_ptr<Peer>& peer) {
     full_ = false;
     attempts_ = 0;
   }
-  for (auto& [pending, error] : ended) pending->on_error(std::move(error));
+  tell(ended);
   pump();
 }
 
@@ -280,11 +324,8 @@ void Resender::lost(const Peer& peer) {
         core_->clock().now() + kCallerForgottenAfter / 2 -
         std::min<Duration>(core_->options().peer_timeout, kCallerForgottenAfter / 2);
   }
-  if (const auto other = core_->peer(node_)) {
-    connected(other);
-  } else {
-    schedule_reconnect();
-  }
+  if (const auto other = core_->peer(node_)) connected(other);
+  schedule_reconnect();
 }
 
 void Resender::schedule_reconnect() {
@@ -312,7 +353,7 @@ void Resender::reconnect() {
       address = address_;
     }
   }
-  for (auto& [pending, error] : ended) pending->on_error(std::move(error));
+  tell(ended);
   if (!tries) return pump();
   if (address.empty()) return schedule_reconnect();  // to look at the deadlines
   core_->connect(address, kConnectTimeout, node_, [weak = weak_from_this()](const auto& joined) {
@@ -321,16 +362,22 @@ void Resender::reconnect() {
 }
 
 void Resender::reconnected(const Result<NodeId>& joined) {
+  const bool other = !joined && joined.error().code == ErrorCode::kNotFound;
+  bool gone = false;
   {
     const std::scoped_lock lock(mutex_);
     connecting_ = false;
+    gone = other && !(connection_ && connection_->ready());
   }
-  if (!joined && joined.error().code == ErrorCode::kNotFound) return give_up(joined.error());
-  if (const auto peer = core_->peer(node_)) connected(peer);
+  if (const auto peer = core_->peer(node_)) {
+    connected(peer);
+  } else if (gone) {
+    give_up_all(joined.error());
+  }
   schedule_reconnect();
 }
 
-void Resender::give_up(const Error& cause) {
+void Resender::give_up_all(const Error& cause) {
   Ended ended;
   {
     const std::scoped_lock lock(mutex_);
@@ -338,25 +385,32 @@ void Resender::give_up(const Error& cause) {
       if (!call.pending) continue;
       const char* what =
           call.sent ? "whether the call was handled is not known: " : "the call was not sent: ";
-      ended.emplace_back(std::move(call.pending), unavailable(what + cause.message));
+      give_up(call, unavailable(what + cause.message), ended);
     }
     calls_.clear();
-    bytes_ = 0;
+    cancels_.clear();
     attempts_ = 0;
   }
-  for (auto& [pending, error] : ended) pending->on_error(std::move(error));
+  tell(ended);
 }
 
 void Resender::end(const Error& cause) {
   TimerId timer = 0;
   {
     const std::scoped_lock lock(mutex_);
-    ended_ = cause;
+    ended_ = unavailable(cause.message);
     connection_.reset();
     timer = std::exchange(timer_, 0);
   }
   if (timer != 0) core_->timers().cancel(timer);
-  give_up(cause);
+  give_up_all(cause);
+}
+
+bool Resender::retire() {
+  const std::scoped_lock lock(mutex_);
+  const bool idle = calls_.empty() && !connecting_ && !pumping_ && timer_ == 0;
+  retired_ = retired_ || (idle && !(connection_ && connection_->ready()));
+  return retired_;
 }
 
 // --- all nodes -----------------------------------------------------------------------------------
@@ -369,12 +423,19 @@ std::shared_ptr<Resender> Resenders::find(const NodeId& node) const {
 
 std::shared_ptr<Resender> Resenders::get(RuntimeCore& core, const NodeId& node, const Peer* last) {
   std::shared_ptr<Resender> made;
+  std::vector<std::map<NodeId, std::shared_ptr<Resender>>::node_type> retired;
   {
     const std::scoped_lock lock(mutex_);
     if (ended_) return nullptr;
-    auto& place = by_node_[node];
-    if (place) return place;
-    made = place = std::make_shared<Resender>(boost::intrusive_ptr<RuntimeCore>(&core), node, last);
+    if (const auto found = by_node_.find(node); found != by_node_.end()) return found->second;
+    // Every life of a node has another identity: those of the dead would pile up.
+    for (auto one = by_node_.begin(); one != by_node_.end();) {
+      const auto next = std::next(one);
+      if (one->second->retire()) retired.push_back(by_node_.extract(one));
+      one = next;
+    }
+    made = by_node_[node] =
+        std::make_shared<Resender>(boost::intrusive_ptr<RuntimeCore>(&core), node, last);
   }
   if (const auto peer = core.peer(node)) made->connected(peer);
   return made;

@@ -12,6 +12,7 @@
 //  3. At most kKeptCallsMax calls, and outstanding_bytes_max bytes, are kept for one node; those
 //     answered count while an older one is not.
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -36,19 +37,20 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   /// `last`: the last known connection with the node, which may have ended; or null.
   Resender(boost::intrusive_ptr<RuntimeCore> core, const NodeId& node, const Peer* last);
 
-  void call(std::uint64_t actor, const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
+  /// False, and nothing is done, when this one was retired: ask for another.
+  bool call(std::uint64_t actor, const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
             boost::intrusive_ptr<PendingReply> pending);
-  /// Of the call, which has been answered; null when it has ended, or does not answer `only`.
-  boost::intrusive_ptr<PendingReply> take(std::uint64_t call_id,
-                                          const FutureStateBase* only = nullptr);
-  /// Nobody waits for the call any more.
-  void abandon(std::uint64_t call_id, const FutureStateBase& state, std::uint64_t actor,
-               bool cancelled);
+  /// Of the call, which has been answered; null when it has ended.
+  boost::intrusive_ptr<PendingReply> take(std::uint64_t call_id);
+  /// Nobody waits for the call any more, unless it is not that of `state`.
+  void abandon(std::uint64_t call_id, const FutureStateBase& state, bool cancelled);
 
   void connected(const std::shared_ptr<Peer>& peer);
   void lost(const Peer& peer);
   /// Ends all calls, and those that are made later.
   void end(const Error& cause);
+  /// True, from then on, when nothing is kept and there is no connection.
+  bool retire();
 
  private:
   struct Call {
@@ -58,7 +60,14 @@ class Resender final : public std::enable_shared_from_this<Resender> {
     std::uint64_t flow;
     std::size_t align_offset;
     TimePoint deadline;
+    bool one_way;
+    std::uint64_t actor;
     bool sent = false;  // over some connection
+  };
+  struct Cancel {
+    std::uint64_t call_id;
+    std::uint64_t actor;
+    bool cancelled;  // else its deadline has passed
   };
   using Calls = std::map<std::uint64_t, Call>;
   using Ended = std::vector<std::pair<boost::intrusive_ptr<PendingReply>, Error>>;
@@ -66,7 +75,10 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   // These require the lock:
   Call* next_to_send();
   boost::intrusive_ptr<PendingReply> end_call(Calls::iterator call);
+  /// Ends it for want of a connection, but says nothing of a one-way message that was sent.
+  void give_up(Call& call, Error cause, Ended& ended);
   void expire(Ended& ended);
+  void tell(Ended& ended);  // not this one
   void schedule(Duration pause, void (Resender::*then)());
 
   void pump();
@@ -74,7 +86,7 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   void reconnect();
   void schedule_reconnect();
   void reconnected(const Result<NodeId>& joined);
-  void give_up(const Error& cause);
+  void give_up_all(const Error& cause);
 
   const boost::intrusive_ptr<RuntimeCore> core_;
   const NodeId node_;
@@ -83,6 +95,7 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   // Guarded by mutex_:
   Calls calls_;  // by call id; the first has not ended
   std::size_t bytes_ = 0;
+  std::deque<Cancel> cancels_;  // to be sent, of calls that were
   std::shared_ptr<Peer> connection_;
   std::string address_;                            // to connect to; empty: wait until the node does
   std::uint64_t sent_upto_ = 0;                    // the last call sent over connection_
@@ -92,6 +105,7 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   bool connecting_ = false;
   unsigned attempts_ = 0;  // that failed since the last connection
   TimerId timer_ = 0;
+  bool retired_ = false;
   std::optional<Error> ended_;
 };
 

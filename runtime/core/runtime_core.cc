@@ -363,6 +363,7 @@ void RuntimeCore::shutdown() {
     if (const auto peer = weak.lock()) peer->end_now();
   }
   transport_->stop();  // whatever ended only now leaves its last callbacks behind
+  call_logs_->clear();
 }
 
 bool RuntimeCore::stopping() const {

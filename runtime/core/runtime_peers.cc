@@ -178,7 +178,7 @@ void RuntimeCore::peer_closed(const std::shared_ptr<Peer>& peer) {
     closed_bytes_received_ += session.bytes_received;
   }
   const NodeId node = peer->node();
-  if (!this->peer(node)) call_logs_->lost(node, clock().now());
+  call_logs_->lost(node, *peer, this->peer(node), clock().now());
   if (const auto kept = resenders_->find(node)) kept->lost(*peer);
 }
 

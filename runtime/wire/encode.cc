@@ -99,6 +99,7 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
   OutgoingMessage message;
   SegmentWriter writer(message);
   const std::uint64_t terms = std::uint64_t{header.urgent} | std::uint64_t{header.offer} << 1 |
+                              std::uint64_t{header.one_way} << 2 |
                               static_cast<std::uint64_t>(header.when_full) << 8 |
                               std::uint64_t{header.group} << 32;
   const std::array<std::uint64_t, kCallSize.data> fields{

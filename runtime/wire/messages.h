@@ -49,6 +49,7 @@ struct CallHeader {
   bool offer = false;            // the reply is wanted when the message is in the mailbox
   std::uint64_t references = 0;  // bit i: argument i is a reference to the value
   std::uint64_t first_open = 0;  // the least kept call that is not answered; 0: not a kept call
+  bool one_way = false;          // of a kept call: the reply only says that it came
   /// Of its delivery nothing is said beyond what the first version of the protocol says.
   bool plain() const noexcept {
     return !urgent && group == 0 && when_full == WhenFull::kFail && !offer;

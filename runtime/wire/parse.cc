@@ -126,7 +126,8 @@ CallHeader call_header(const IncomingMessage& message) noexcept {
           known_choice(terms >> 8),
           (terms & 2) != 0,
           in.field<std::uint64_t>(48),
-          in.field<std::uint64_t>(56)};
+          in.field<std::uint64_t>(56),
+          (terms & 4) != 0};
 }
 
 Result<ReplyHeader> parse_reply(const IncomingMessage& message) {

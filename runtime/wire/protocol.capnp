@@ -104,6 +104,7 @@ struct Call {
                             # ends, and handled once. Its callId has bit 63 and is greater than that
                             # of any such call before, of this caller on whichever connection; this
                             # is the least one whose answer the caller still waits for
+  oneWay @12 :Bool;         # of such a call: reply when it was put into the mailbox, or was not
 }
 
 struct Reply {

@@ -71,6 +71,10 @@ class Ledger {
 
   // Who sends and who is sent to
   Number add_sender(const std::string& node);
+  /// Of messages with retry alone: they have an order over all connections.
+  Number add_kept_sender(const std::string& node) {
+    return *kept_senders_.insert(add_sender(node)).first;
+  }
   Number add_actor(const std::string& node, const SpawnOptions& options);
   /// The id is known once the actor was made.
   void made(Number actor, ActorId id);
@@ -152,6 +156,7 @@ class Ledger {
   std::map<std::pair<Number, Number>, std::uint32_t> sent_orders_;
   std::map<std::pair<Number, Number>, std::uint32_t> begun_orders_;
   std::set<std::string> gone_;
+  std::set<Number> kept_senders_;
   std::set<std::pair<std::string, std::string>> twice_;
   std::uint64_t restarts_ = 0;
   Number last_ = 0;

@@ -27,7 +27,7 @@ Workload::Node& Workload::start(const std::string& name) {
   node.label = fmt::format("{}{}", name, ++starts_);
   node.runtime = &world_.start(name, std::move(options));
   node.sender = ledger_.add_sender(node.label);
-  node.kept_sender = ledger_.add_sender(node.label);
+  node.kept_sender = ledger_.add_kept_sender(node.label);
   note(node, "start");
   return node;
 }

@@ -18,7 +18,8 @@ TEST(CallLogTest, RemembersWhatItsCallersWaitFor) {
   detail::CallLogs logs;
   const NodeId one{1, 1}, other{1, 2};
   const auto is_new = [&](const NodeId& caller, std::uint64_t number, std::uint64_t first_open) {
-    auto admitted = logs.admit(caller, kept_call(number, first_open), nullptr);
+    const auto call = kept_call(number, first_open);
+    auto admitted = value_or_throw(logs.get(caller, call, TimePoint(1h)))->admit(call, nullptr);
     EXPECT_TRUE(admitted);
     if (!admitted || *admitted == nullptr) return false;
     open.push_back(std::move(*admitted));  // under way
@@ -37,27 +38,32 @@ TEST(CallLogTest, RemembersWhatItsCallersWaitFor) {
 TEST(CallLogTest, IsBoundedWhateverTheCallerDoes) {
   detail::CallLogs logs;
   const NodeId caller{1, 1};
+  const TimePoint now(1h);
+  const auto log = value_or_throw(logs.get(caller, kept_call(1, 1), now));
   for (std::uint64_t i = 1; i <= detail::kKeptCallsMax; ++i) {
-    EXPECT_TRUE(logs.admit(caller, kept_call(i, 1), nullptr));
+    EXPECT_TRUE(log->admit(kept_call(i, 1), nullptr));
   }
-  const auto beyond = logs.admit(caller, kept_call(detail::kKeptCallsMax + 1, 1), nullptr);
+  const auto beyond = log->admit(kept_call(detail::kKeptCallsMax + 1, 1), nullptr);
   ASSERT_FALSE(beyond);
   EXPECT_EQ(beyond.error().code, ErrorCode::kOverloaded);
-  EXPECT_TRUE(logs.admit(caller, kept_call(detail::kKeptCallsMax + 1, 2), nullptr));
-  const auto wrong = logs.admit(caller, kept_call(5, 6), nullptr);
+  EXPECT_TRUE(log->admit(kept_call(detail::kKeptCallsMax + 1, 2), nullptr));
+  const auto wrong = logs.get(caller, kept_call(5, 6), now);
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().code, ErrorCode::kInvalid);
   for (std::uint64_t i = 2; i <= detail::kCallersMax; ++i) {
-    EXPECT_TRUE(logs.admit(NodeId{1, i}, kept_call(1, 1), nullptr));
+    EXPECT_TRUE(logs.get(NodeId{1, i}, kept_call(1, 1), now));
   }
   const NodeId late{2, 1};
-  EXPECT_FALSE(logs.admit(late, kept_call(1, 1), nullptr));
-  const TimePoint now(1h);
-  logs.lost(caller, now);
-  logs.lost(NodeId{1, 2}, now + detail::kCallerForgottenAfter);
-  EXPECT_FALSE(logs.admit(late, kept_call(1, 1), nullptr));
-  logs.lost(NodeId{1, 2}, now + detail::kCallerForgottenAfter + 1s);
-  EXPECT_TRUE(logs.admit(late, kept_call(1, 1), nullptr));
+  EXPECT_FALSE(logs.get(late, kept_call(1, 1), now));
+  testing::SimWorld world(1);
+  auto& head = world.start("head", {.listen = "head:1"});
+  value_or_throw(world.start("node").join("head:1", 5s));
+  const auto peer = head.core().peer(head.peers().at(0).node);
+  logs.lost(caller, *peer, nullptr, now);
+  const TimePoint then = now + detail::kCallerForgottenAfter;
+  logs.lost(NodeId{1, 2}, *peer, nullptr, then);
+  EXPECT_FALSE(logs.get(late, kept_call(1, 1), then));
+  EXPECT_TRUE(logs.get(late, kept_call(1, 1), then + 1s));
   EXPECT_EQ(logs.find(caller), nullptr);
   EXPECT_NE(logs.find(NodeId{1, 2}), nullptr);
 }
