@@ -1,6 +1,7 @@
 // Monitors and links: what others hear of an actor's death, and what it does to them.
 
 #include <algorithm>
+#include <iterator>
 
 #include "runtime/core/actor_cell.h"
 #include "runtime/core/cell_extras.h"
@@ -36,6 +37,32 @@ Watchers& Watchers::of(ActorCell& cell) {
   return *cell.watchers_;
 }
 
+void Watchers::add(ActorCell& cell, const boost::intrusive_ptr<FutureState<Down>>& hear) {
+  Futures unwanted;  // end without the lock
+  {
+    const std::scoped_lock lock(cell.mutex_);
+    if (!cell.dead_) {
+      Watchers& watchers = of(cell);
+      unwanted = watchers.take_unwanted();
+      watchers.futures_.push_back(hear);
+      return;
+    }
+  }
+  hear->complete(Down(*cell.down_));
+}
+
+Watchers::Futures Watchers::take_unwanted() {
+  if (futures_.size() < futures_max_) return {};
+  const auto wanted = [](const auto& future) {
+    return !future->claimed() && (future->use_count() > 1 || future->has_waiters());
+  };
+  const auto rest = std::stable_partition(futures_.begin(), futures_.end(), wanted);
+  Futures unwanted(std::make_move_iterator(rest), std::make_move_iterator(futures_.end()));
+  futures_.erase(rest, futures_.end());
+  futures_max_ = std::max<std::size_t>(8, 2 * futures_.size());
+  return unwanted;
+}
+
 Watchers::Linking Watchers::link(ActorCell& cell, const ActorId& other) {
   const std::scoped_lock lock(cell.mutex_);
   if (cell.dead_) return Linking::kDead;
@@ -56,6 +83,7 @@ void Watchers::link_ended(ActorCell& cell, const ActorId& other, const Down& dow
 
 void Watchers::tell(ActorCell& cell, const Down& down) const {
   for (const auto& hear : monitors_) hear(down);
+  for (const auto& future : futures_) future->complete(Down(down));
   for (const ActorId& other : links_) {
     if (other.node != cell.id().node) continue;  // that node monitors this actor
     if (const auto linked = cell.core().cell(other.number)) link_ended(*linked, cell.id(), down);
@@ -76,8 +104,7 @@ Future<Down> RuntimeCore::monitor(const HandleRef& actor) {
       new FutureState<Down>(boost::intrusive_ptr<Domain>(static_cast<Domain*>(this))));
   ActorRef& ref = *actor.get();
   if (ref.is_local()) {
-    static_cast<ActorCell&>(ref).monitor(
-        [state](const Down& down) { state->complete(Down(down)); });
+    Watchers::add(static_cast<ActorCell&>(ref), state);
   } else if (const auto& peer = static_cast<RemoteActor&>(ref).peer()) {
     peer->monitor(ref.id(), state, 0);
   } else {

@@ -8,6 +8,7 @@
 // dies tells the other. Of one with another node's actor the cell here has an entry, and this node
 // monitors the other; that node does the same, told by Monitor.link.
 
+#include <muster/detail/future_state.h>
 #include <muster/runtime.h>
 
 #include <vector>
@@ -19,6 +20,9 @@ class ActorCell;
 class Watchers {
  public:
   enum class Linking : std::uint8_t { kNew, kOld, kDead };
+  /// Tells `hear` when the cell dies, or now if it has. Of those that nobody waits for any more,
+  /// not many are kept.
+  static void add(ActorCell& cell, const boost::intrusive_ptr<FutureState<Down>>& hear);
   /// `other` is linked with the actor from now on.
   static Linking link(ActorCell& cell, const ActorId& other);
   /// `other` has ended: a link with it is over, and takes the actor along unless it was in order.
@@ -29,10 +33,14 @@ class Watchers {
 
  private:
   friend class ActorCell;
+  using Futures = std::vector<boost::intrusive_ptr<FutureState<Down>>>;
   static Watchers& of(ActorCell& cell);  // requires its mutex
+  Futures take_unwanted();
 
   std::vector<std::function<void(const Down&)>> monitors_;
-  std::vector<ActorId> links_;  // each once
+  Futures futures_;
+  std::size_t futures_max_ = 8;  // then they are looked through; twice the wanted ones
+  std::vector<ActorId> links_;   // each once
 };
 
 }  // namespace muster::detail

@@ -1,5 +1,7 @@
 // Futures and Refs in the place of arguments.
 
+#include <muster/testing/gtest.h>
+
 #include "unit/runtime/core/fixture.h"
 
 namespace muster::test {
@@ -356,6 +358,38 @@ TEST(LateNodeTest, ACallerThatIsLostLetsTheActorGoOn) {
   world.network().exit("lost");
   EXPECT_EQ(next.get(1s), 1);
   EXPECT_THAT(desk.call<&Desk::notes>().get(1s), ElementsAre(1));
+}
+
+Task<bool> cancel_later(Future<int>& call, Handle<Counter> other) {
+  static_cast<void>(co_await other.call<&Counter::value>());
+  co_return call.cancel();
+}
+
+// contract 8.2, 9.9: in every order of what the actors do.
+TEST(LateSchedulesTest, ACallThatWasCancelledInTimeIsNotHandledAndTheActorGoesOn) {
+  int cancelled_in_time = 0;
+  int too_late = 0;
+  const auto explored = testing::for_each_schedule([&](testing::SimWorld& world) {
+    Runtime& node = world.start("node");
+    const auto desk = node.spawn<Desk>();
+    const auto source = node.spawn<Counter>({}, 7);
+    auto call = desk.call<&Desk::note>(source.call<&Counter::value>());
+    auto next = desk.call<&Desk::note>(1);
+    const bool cancelled = node.run(cancel_later(call, node.spawn<Counter>({}, 0))).get(1s);
+    ++(cancelled ? cancelled_in_time : too_late);
+    EXPECT_EQ(next.get(1s), 1);
+    const auto notes = desk.call<&Desk::notes>().get(1s);
+    if (cancelled) {
+      EXPECT_THAT(notes, ElementsAre(1));
+      EXPECT_EQ(code_of(std::move(call)), ErrorCode::kCancelled);
+    } else {
+      EXPECT_THAT(notes, ElementsAre(7, 1));
+      EXPECT_EQ(call.get(1s), 7);
+    }
+  });
+  EXPECT_TRUE(explored.complete) << explored.schedules;
+  EXPECT_GT(cancelled_in_time, 0);
+  EXPECT_GT(too_late, 0);
 }
 
 // contract 9.7, 9.9

@@ -1,5 +1,7 @@
 // Results one after the other, as they are made.
 
+#include <muster/testing/gtest.h>
+
 #include "unit/runtime/core/stream_source.h"
 
 namespace muster::test {
@@ -355,6 +357,52 @@ TEST_F(StreamNodeTest, ALostConsumerEndsTheHandler) {
   world.run_for(100ms);
   EXPECT_EQ(trace.left, 1);
   EXPECT_EQ(home.stats().actors, 1U);
+}
+
+Task<int> take_and_drop(Handle<Source> source, int count) {
+  auto stream = source.call<&Source::forever>();
+  int last = 0;
+  for (int i = 0; i < count; ++i) last = (co_await stream.next()).value_or(-1);
+  co_return last;
+}
+
+// contract 9.10, 9.11, 9.13: in every order of what the actors do.
+TEST(StreamSchedulesTest, ADropLeavesNothingBehindAndTheActorGoesOn) {
+  for (const int taken : {0, 1, 2}) {
+    const auto explored = testing::for_each_schedule([&](testing::SimWorld& world) {
+      Runtime& node = world.start("node");
+      Trace trace;
+      const auto source = node.spawn<Source>({}, &trace);
+      auto task = node.run(take_and_drop(source.with({.stream_window = 1}), taken));
+      auto plain = node.spawn<Source>({}, &trace).call<&Source::plain>();
+      EXPECT_EQ(task.get(1s), taken);
+      EXPECT_EQ(plain.get(1s), 42);
+      EXPECT_EQ(source.call<&Source::plain>().get(1s), 42);
+      EXPECT_LE(trace.made, taken + 1);
+      EXPECT_EQ(trace.left, trace.made > 0 ? 1 : 0);
+    });
+    EXPECT_TRUE(explored.complete) << explored.schedules;
+  }
+}
+
+// contract 9.13: the same across nodes, as far as the bound goes.
+TEST(StreamSchedulesTest, ADropAcrossNodesLeavesNothingBehind) {
+  const auto explored = testing::for_each_schedule(
+      [&](testing::SimWorld& world) {
+        Runtime& home = world.start("home", {.listen = "home:1"});
+        Runtime& away = world.start("away");
+        value_or_throw(away.join("home:1", 5s));
+        Trace trace;
+        home.spawn<Source>({.name = "source", .detached = true}, &trace);
+        const auto source = value_or_throw(away.find<Source>("source", 5s));
+        EXPECT_EQ(away.run(take_and_drop(source.with({.stream_window = 2}), 3)).get(1s), 3);
+        EXPECT_EQ(source.call<&Source::plain>().get(1s), 42);
+        EXPECT_EQ(trace.left, 1);
+        world.run_for(100ms);
+        EXPECT_EQ(away.stats().actors, 0U);
+      },
+      {.schedules = 500});
+  EXPECT_GT(explored.schedules, 1U);
 }
 
 TEST(StreamThreadsTest, ManyStreamsRunAtATimeAndSomeAreDropped) {

@@ -306,6 +306,28 @@ TEST(TopicWorldTest, ALostNodeDoesNotSubscribeAnyMore) {
   for (const auto& info : node.actors()) EXPECT_NE(info.class_name, "TopicPort");
 }
 
+// What waited for the end of a subscriber, or of anybody on this node, and does not any more, is
+// forgotten.
+TEST(TopicWorldTest, SubscribingAgainAndAgainLeavesNothingAtTheSubscriber) {
+  muster::testing::SimWorld world(test_seed());
+  Runtime& node = world.start("node");
+  const Topic<Price> prices(node, {});
+  const auto trader = node.spawn<Trader>({});
+  auto kept = node.monitor(trader);
+  const auto uses_after = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      const auto once = prices.subscribe<&Trader::on_price>(trader).get(1s);
+      static_cast<void>(node.monitor(trader));
+    }
+    world.run_for(100ms);
+    return trader.ref().get()->domain()->use_count();
+  };
+  const auto before = uses_after(100);
+  EXPECT_LE(uses_after(1000), before + 50);
+  trader.kill();
+  EXPECT_EQ(kept.get(1s).reason, DownReason::kKilled);
+}
+
 // On threads and TCP: publishers on both nodes, traders that come and go.
 TEST(TopicThreadsTest, OrderOfEachPublisherHoldsOverTcp) {
   Runtime head({.threads = 2, .listen = "127.0.0.1:0"});
