@@ -1,3 +1,5 @@
+// Handlers whose arguments are not there yet: they begin when the last one is.
+
 #include <muster/detail/gathering.h>
 #include <muster/detail/late.h>
 

@@ -1,3 +1,5 @@
+// Which routee a message goes to, and what becomes of those that have ended.
+
 #include <muster/router.h>
 
 #include <algorithm>

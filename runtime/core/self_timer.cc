@@ -50,11 +50,11 @@ void SelfTimer::fire() {
     }
   }
   if (once) leave();
-  if (!ticking_.load(std::memory_order_acquire)) send();
+  // Another thread of the transport may be here with the tick before.
+  if (!ticking_.exchange(true, std::memory_order_acq_rel)) send();
 }
 
 void SelfTimer::send() {
-  ticking_.store(true, std::memory_order_relaxed);
   std::unique_ptr<Message> message;
   try {
     message = make();
@@ -88,8 +88,7 @@ bool SelfTimer::cancel() noexcept {
   return true;
 }
 
-// --- the list of the actor's
-// ----------------------------------------------------------------------
+// --- the actor's list ----------------------------------------------------------------------------
 
 bool SelfTimer::join() {
   CellExtras& extras = cell().extras();

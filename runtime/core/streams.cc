@@ -1,3 +1,5 @@
+// Streams of results: how far the one who yields may be ahead, and who waits for whom.
+
 #include <muster/runtime.h>
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// A subscriber's tie to its topic, for as long as both live.
+
 #include <muster/topic.h>
 
 #include "runtime/core/runtime_core.h"

@@ -40,7 +40,7 @@ class SelfTimer : public Shared<SelfTimer> {
   void leave();  // that list
   void arm();    // requires mutex_
   void fire();
-  void send();
+  void send();  // requires that it has set ticking_
   void give_up(const Error& cause);
   /// True when it had not ended.
   bool end() noexcept;
@@ -51,7 +51,7 @@ class SelfTimer : public Shared<SelfTimer> {
   Duration period_{0};                   // the same
   std::uint64_t incarnation_ = 0;        // the same: the actor's
   std::atomic<bool> ended_{false};       // written under mutex_
-  std::atomic<bool> ticking_{false};     // a tick is under way; set by the timer's thread alone
+  std::atomic<bool> ticking_{false};     // a tick is under way
 
   std::mutex mutex_;  // no other is taken under it but that of the timers
   // Guarded by mutex_:

@@ -79,7 +79,9 @@ class Phoenix {
     this_actor::crash("noted");
   }
   void then_later(std::chrono::milliseconds time) {
-    auto later = sleep_for(time).then([this](Result<void>) { note("woke up"); });
+    // Not through *this, which may be gone.
+    auto later = sleep_for(time).then(
+        [log = log_, name = name_](Result<void>) { log->lines.push_back(name + ": woke up"); });
     static_cast<void>(later);
   }
 
