@@ -113,8 +113,8 @@ void CallLog::moved(const Peer& from, const std::shared_ptr<Peer>& to) {
   std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> answers;
   {
     const std::scoped_lock lock(mutex_);
-    if (connection_.lock().get() != &from) return;
-    connection_ = to;
+    // Even if a later call has told of the other connection: what was answered before went here.
+    if (connection_.lock().get() == &from) connection_ = to;
     for (const auto& [id, entry] : calls_) {
       if (entry.done) answers.emplace_back(id, entry.answer);
     }
@@ -198,6 +198,11 @@ Result<std::shared_ptr<CallLog>> CallLogs::get(const NodeId& caller, const wire:
   }
   const std::scoped_lock lock(mutex_);
   auto found = callers_.find(caller);
+  if (found == callers_.end() && forgotten_.contains(caller) && call.again) {
+    return fail(
+        unavailable("its node has forgotten the caller, which was away for too long: "
+                    "whether the call was handled is not known"));
+  }
   if (found == callers_.end()) {
     if (callers_.size() >= kCallersMax) forget_old(now);
     if (callers_.size() >= kCallersMax) {
@@ -237,10 +242,15 @@ void CallLogs::clear() {
 }
 
 void CallLogs::forget_old(TimePoint now) {
-  std::erase_if(callers_, [now](const auto& one) {
+  std::erase_if(callers_, [&](const auto& one) {
     const auto& lost = one.second.lost;
-    return lost && now - *lost > kCallerForgottenAfter && !one.second.log->connected();
+    if (!lost || now - *lost <= kCallerForgottenAfter || one.second.log->connected()) return false;
+    if (forgotten_.insert(one.first).second) forgotten_order_.push_back(one.first);
+    return true;
   });
+  for (; forgotten_order_.size() > kForgottenMax; forgotten_order_.pop_front()) {
+    forgotten_.erase(forgotten_order_.front());
+  }
 }
 
 }  // namespace muster::detail

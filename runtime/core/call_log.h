@@ -11,9 +11,11 @@
 //     are kept, the latest; of at most kCallersMax callers, each for kCallerForgottenAfter after
 //     its last connection. That is longer than it sends anything again.
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "runtime/core/peer.h"
@@ -23,6 +25,7 @@ namespace muster::detail {
 
 inline constexpr std::size_t kKeptAnswerBytes = std::size_t{4} << 20;
 inline constexpr std::size_t kCallersMax = 1024;
+inline constexpr std::size_t kForgottenMax = 4096;
 
 /// What is remembered of one caller.
 class CallLog final : public std::enable_shared_from_this<CallLog> {
@@ -84,7 +87,11 @@ class CallLogs {
   void forget_old(TimePoint now);  // requires the lock
 
   mutable std::mutex mutex_;
-  std::map<NodeId, Caller> callers_;  // guarded by mutex_
+  // Guarded by mutex_:
+  std::map<NodeId, Caller> callers_;
+  // The latest that were: a caller whose process stood still may not know how long it was away.
+  std::set<NodeId> forgotten_;
+  std::deque<NodeId> forgotten_order_;
 };
 
 }  // namespace muster::detail

@@ -264,9 +264,8 @@ void Peer::take_back(const std::vector<std::uint64_t>& exported) {
   for (const std::uint64_t number : exported) release_export(number, 1);
 }
 
-void Peer::cancel_call(std::uint64_t call_id, std::uint64_t actor, bool cancelled) {
-  // Where there is no room for it the handler runs in vain.
-  static_cast<void>(session_->send(wire::encode_cancel({call_id, actor, !cancelled})));
+Result<void> Peer::cancel_call(std::uint64_t call_id, std::uint64_t actor, bool cancelled) {
+  return session_->send(wire::encode_cancel({call_id, actor, !cancelled}));
 }
 
 std::string Peer::rejoin_address() const {

@@ -75,7 +75,7 @@ class Peer final : public net::SessionEvents,
   Result<void> send_call(wire::OutgoingMessage&& message) {
     return session_->send(std::move(message));
   }
-  void cancel_call(std::uint64_t call_id, std::uint64_t actor, bool cancelled);
+  Result<void> cancel_call(std::uint64_t call_id, std::uint64_t actor, bool cancelled);
   void send_result(std::uint64_t call_id, wire::OutgoingMessage&& message,
                    const std::vector<std::uint64_t>& exported);
   /// These exports were not sent.

@@ -170,14 +170,15 @@ void Resender::abandon(std::uint64_t call_id, const FutureStateBase& state, bool
     if (found == calls_.end() || !found->second.pending) return;
     Call& call = found->second;
     if (!call.pending->answers(state)) return;
-    if (call.sent) {
-      // Its node may not be reached now; the oldest of too many run in vain.
-      if (cancels_.size() >= kKeptCallsMax) cancels_.pop_front();
-      cancels_.push_back({call_id, call.actor, cancelled});
-    }
+    if (call.sent) cancel_later({call_id, call.actor, cancelled});
     pending = end_call(found);
   }
   pump();
+}
+
+void Resender::cancel_later(const Cancel& cancel) {
+  if (cancels_.size() >= kKeptCallsMax) cancels_.pop_front();  // its handler runs in vain
+  cancels_.push_back(cancel);
 }
 
 void Resender::give_up(Call& call, Error cause, Ended& ended) {
@@ -197,6 +198,12 @@ void Resender::expire(Ended& ended) {
   for (auto& [id, call] : calls_) {
     if (!call.pending) continue;
     if (call.deadline <= now) {
+      if (call.sent && !call.one_way) cancel_later({id, call.actor, false});
+      if (connection_) {  // which is full
+        const auto code = call.one_way ? ErrorCode::kOverloaded : ErrorCode::kTimeout;
+        give_up(call, Error{code, "no room on the connection by the deadline", {}}, ended);
+        continue;
+      }
       const std::string what = call.sent ? unknown : ": it was not sent";
       give_up(call, Error{ErrorCode::kTimeout, apart + " by the deadline" + what, {}}, ended);
     } else if (call.sent && remembered_until_ <= now) {
@@ -226,14 +233,19 @@ Resender::Call* Resender::next_to_send() {
 void Resender::pump() {
   std::unique_lock lock(mutex_);
   if (std::exchange(pumping_, true)) return;  // whoever does it sends these too
+  Ended too_large;
   for (;;) {
     if (connection_ && !cancels_.empty()) {
       const Cancel cancel = cancels_.front();
       cancels_.pop_front();
       const auto peer = connection_;
       lock.unlock();
-      peer->cancel_call(cancel.call_id, cancel.actor, cancel.cancelled);
+      const auto sent = peer->cancel_call(cancel.call_id, cancel.actor, cancel.cancelled);
       lock.lock();
+      if (!sent && connection_ == peer) {  // which has ended
+        connection_.reset();
+        cancels_.push_front(cancel);
+      }
       continue;
     }
     Call* const next = next_to_send();
@@ -241,7 +253,7 @@ void Resender::pump() {
     const std::uint64_t id = sent_upto_;
     const TimePoint now = core_->clock().now();
     const bool again = std::exchange(next->sent, true);
-    wire::CallHeader header{.call_id = id, .first_open = calls_.begin()->first};
+    wire::CallHeader header{.call_id = id, .first_open = calls_.begin()->first, .again = again};
     if (next->deadline != TimePoint::max()) {
       header.timeout = std::max<Duration>(next->deadline - now, 1us);
     }
@@ -262,16 +274,15 @@ void Resender::pump() {
       schedule(kPauseLeast, &Resender::resume);
     } else if (sent.error().code == ErrorCode::kInvalid) {  // larger than the peer takes
       if (call == calls_.end() || !call->second.pending) continue;
-      const auto pending = end_call(call);
-      lock.unlock();
-      pending->on_error(sent.error());
-      lock.lock();
+      if (!call->second.one_way) core_->meters().count_rejected(DeadLetterReason::kRefused);
+      too_large.emplace_back(end_call(call), sent.error());
     } else if (connection_ == peer) {
       connection_.reset();
     }
   }
   pumping_ = false;
   lock.unlock();
+  tell(too_large);
   schedule_reconnect();
 }
 
@@ -367,20 +378,21 @@ void Resender::reconnected(const Result<NodeId>& joined) {
   {
     const std::scoped_lock lock(mutex_);
     connecting_ = false;
-    gone = other && !(connection_ && connection_->ready());
+    gone = other;
   }
   if (const auto peer = core_->peer(node_)) {
     connected(peer);
   } else if (gone) {
-    give_up_all(joined.error());
+    give_up_all(joined.error(), true);
   }
   schedule_reconnect();
 }
 
-void Resender::give_up_all(const Error& cause) {
+void Resender::give_up_all(const Error& cause, bool unless_connected) {
   Ended ended;
   {
     const std::scoped_lock lock(mutex_);
+    if (unless_connected && connection_ && connection_->ready()) return;
     for (auto& [id, call] : calls_) {
       if (!call.pending) continue;
       const char* what =
@@ -403,12 +415,18 @@ void Resender::end(const Error& cause) {
     timer = std::exchange(timer_, 0);
   }
   if (timer != 0) core_->timers().cancel(timer);
-  give_up_all(cause);
+  give_up_all(cause, false);
+}
+
+void Resender::learn(const Peer& last) {
+  const std::scoped_lock lock(mutex_);
+  if (address_.empty()) address_ = last.rejoin_address();
 }
 
 bool Resender::retire() {
   const std::scoped_lock lock(mutex_);
-  const bool idle = calls_.empty() && !connecting_ && !pumping_ && timer_ == 0;
+  const bool cancels = !cancels_.empty() && core_->clock().now() < remembered_until_;
+  const bool idle = calls_.empty() && !cancels && !connecting_ && !pumping_ && timer_ == 0;
   retired_ = retired_ || (idle && !(connection_ && connection_->ready()));
   return retired_;
 }
@@ -425,9 +443,14 @@ std::shared_ptr<Resender> Resenders::get(RuntimeCore& core, const NodeId& node, 
   std::shared_ptr<Resender> made;
   std::vector<std::map<NodeId, std::shared_ptr<Resender>>::node_type> retired;
   {
-    const std::scoped_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (ended_) return nullptr;
-    if (const auto found = by_node_.find(node); found != by_node_.end()) return found->second;
+    if (const auto found = by_node_.find(node); found != by_node_.end()) {
+      made = found->second;
+      lock.unlock();
+      if (last != nullptr) made->learn(*last);
+      return made;
+    }
     // Every life of a node has another identity: those of the dead would pile up.
     for (auto one = by_node_.begin(); one != by_node_.end();) {
       const auto next = std::next(one);

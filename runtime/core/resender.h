@@ -9,8 +9,8 @@
 //  1. What is sent over one connection is sent in the order of the calls, once each, and over a new
 //     one what went over an earlier one goes first.
 //  2. A call ends once: answered, abandoned by its caller, or given up here with a cause.
-//  3. At most kKeptCallsMax calls, and outstanding_bytes_max bytes, are kept for one node; those
-//     answered count while an older one is not.
+//  3. At most kKeptCallsMax calls are kept for one node, those answered counted while an older one
+//     is not; and outstanding_bytes_max bytes of those that are not.
 
 #include <deque>
 #include <map>
@@ -49,6 +49,8 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   void lost(const Peer& peer);
   /// Ends all calls, and those that are made later.
   void end(const Error& cause);
+  /// Where to connect to, if that is not known.
+  void learn(const Peer& last);
   /// True, from then on, when nothing is kept and there is no connection.
   bool retire();
 
@@ -77,6 +79,7 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   boost::intrusive_ptr<PendingReply> end_call(Calls::iterator call);
   /// Ends it for want of a connection, but says nothing of a one-way message that was sent.
   void give_up(Call& call, Error cause, Ended& ended);
+  void cancel_later(const Cancel& cancel);
   void expire(Ended& ended);
   void tell(Ended& ended);  // not this one
   void schedule(Duration pause, void (Resender::*then)());
@@ -86,7 +89,7 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   void reconnect();
   void schedule_reconnect();
   void reconnected(const Result<NodeId>& joined);
-  void give_up_all(const Error& cause);
+  void give_up_all(const Error& cause, bool unless_connected);
 
   const boost::intrusive_ptr<RuntimeCore> core_;
   const NodeId node_;

@@ -98,10 +98,10 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
                             EncodeValues values) {
   OutgoingMessage message;
   SegmentWriter writer(message);
-  const std::uint64_t terms = std::uint64_t{header.urgent} | std::uint64_t{header.offer} << 1 |
-                              std::uint64_t{header.one_way} << 2 |
-                              static_cast<std::uint64_t>(header.when_full) << 8 |
-                              std::uint64_t{header.group} << 32;
+  const std::uint64_t terms =
+      std::uint64_t{header.urgent} | std::uint64_t{header.offer} << 1 |
+      std::uint64_t{header.one_way} << 2 | std::uint64_t{header.again} << 3 |
+      static_cast<std::uint64_t>(header.when_full) << 8 | std::uint64_t{header.group} << 32;
   const std::array<std::uint64_t, kCallSize.data> fields{
       header.call_id,     header.actor, header.method,     micros_up(header.timeout),
       header.incarnation, terms,        header.references, header.first_open};
@@ -131,6 +131,7 @@ void renew_call(std::span<std::byte> frame, const CallHeader& header) {
   set(0, header.call_id);
   set(3, micros_up(header.timeout));
   set(7, header.first_open);
+  words[40] = (words[40] & ~std::byte{8}) | (std::byte{header.again} << 3);
 }
 
 OutgoingMessage encode_result(std::uint64_t call_id, ActorExchange* exchange, EncodeValues value) {

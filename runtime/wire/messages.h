@@ -50,6 +50,7 @@ struct CallHeader {
   std::uint64_t references = 0;  // bit i: argument i is a reference to the value
   std::uint64_t first_open = 0;  // the least kept call that is not answered; 0: not a kept call
   bool one_way = false;          // of a kept call: the reply only says that it came
+  bool again = false;            // of a kept call: it may have been sent before
   /// Of its delivery nothing is said beyond what the first version of the protocol says.
   bool plain() const noexcept {
     return !urgent && group == 0 && when_full == WhenFull::kFail && !offer;
@@ -137,7 +138,7 @@ OutgoingMessage encode_heartbeat();
 // of the control lane.
 OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorExchange* exchange,
                             EncodeValues values);
-// Writes these into the frame of a kept call: its call_id, timeout and first_open. Requires:
+// Writes these into the frame of a kept call: its call_id, timeout, first_open and again. Requires:
 // the bytes of what encode_call gave for a header with first_open.
 void renew_call(std::span<std::byte> frame, const CallHeader& header);
 // `value` writes exactly one value.

@@ -127,7 +127,8 @@ CallHeader call_header(const IncomingMessage& message) noexcept {
           (terms & 2) != 0,
           in.field<std::uint64_t>(48),
           in.field<std::uint64_t>(56),
-          (terms & 4) != 0};
+          (terms & 4) != 0,
+          (terms & 8) != 0};
 }
 
 Result<ReplyHeader> parse_reply(const IncomingMessage& message) {

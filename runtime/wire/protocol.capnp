@@ -105,6 +105,7 @@ struct Call {
                             # of any such call before, of this caller on whichever connection; this
                             # is the least one whose answer the caller still waits for
   oneWay @12 :Bool;         # of such a call: reply when it was put into the mailbox, or was not
+  again @13 :Bool;          # of such a call: it may have been sent before
 }
 
 struct Reply {

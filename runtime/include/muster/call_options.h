@@ -25,14 +25,14 @@ struct CallOptions {
   /// RuntimeOptions::waiting_capacity wait at one actor, one more is rejected as by kFail. While
   /// any wait, those that do not are rejected: nobody overtakes.
   WhenFull when_full = WhenFull::kFail;
-  /// When the connection with the actor's node ends, what has not been answered is sent again over
-  /// the next one, which this node tries to make until the deadline (`timeout`, for a send too).
-  /// The actor handles it once all the same: its node knows what it had, and answers again.
-  /// Messages keep their order. For an actor that does not end with the connection: detached, or
-  /// with handles elsewhere. kInvalid for arguments that are or have handles, Refs, Futures, and
-  /// for Streams. At most 1024 such messages to one node, and RuntimeOptions::outstanding_bytes_max
-  /// bytes, from the oldest that is not answered: one more ends in kOverloaded. Without effect
-  /// between actors of one node.
+  /// The message outlives the connection with the actor's node: what is not answered when that ends
+  /// is sent again over the next one, which this node tries to make, until the deadline (`timeout`,
+  /// for a send too) or for five minutes. The actor handles it once all the same. Among themselves
+  /// such messages keep their order; others may overtake them. Not over a restart of the process,
+  /// which is another node then; and for actors that do not end with the connection: detached, or
+  /// with handles elsewhere. Arguments that are or have handles, Refs or Futures, and methods that
+  /// return a Stream, are kInvalid. At most 1024 to one node from its oldest that is not answered:
+  /// one more is kOverloaded. Without effect between actors of one node. See contract 12.
   bool retry = false;
   /// Calls and offers that may be under way at a time, counted over the handle that with() returns
   /// and its copies; one more ends in kOverloaded and is not sent. 0: no limit.

@@ -123,7 +123,8 @@ class Runtime {
   /// Connects to the node that listens at `address` and gives its identity. kUnavailable when
   /// nobody answers, kDenied for a wrong or missing token, kInvalid for another protocol or
   /// version, kCancelled when shutdown begins meanwhile. A node that this one has joined already is
-  /// not joined twice: its identity is the answer. After the connection ends nothing is retried.
+  /// not joined twice: its identity is the answer. A connection that ends is not made again, but
+  /// for messages with CallOptions::retry.
   /// Blocks about `timeout` at most; not in handlers.
   Result<NodeId> join(const std::string& address, Duration timeout);
 

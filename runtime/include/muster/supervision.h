@@ -5,7 +5,7 @@
 /// handler throws is its caller's to hear, and no failure. One that was spawned with
 /// `max_restarts`, or under a Supervisor, is then restarted: a new incarnation, made by the same
 /// constructor from the same arguments, behind the same handles, name, identity and mailbox
-/// (docs/contract.md, section 12).
+/// (docs/contract.md, section 10).
 ///
 ///     auto hits = rt.spawn<Counter>({.name = "hits", .max_restarts = 3}, 40);
 ///

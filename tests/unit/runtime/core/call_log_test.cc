@@ -64,6 +64,14 @@ TEST(CallLogTest, IsBoundedWhateverTheCallerDoes) {
   logs.lost(NodeId{1, 2}, *peer, nullptr, then);
   EXPECT_FALSE(logs.get(late, kept_call(1, 1), then));
   EXPECT_TRUE(logs.get(late, kept_call(1, 1), then + 1s));
+  auto again = kept_call(9, 9);
+  again.again = true;
+  const auto forgotten = logs.get(caller, again, then + 1s);
+  ASSERT_FALSE(forgotten);
+  EXPECT_EQ(forgotten.error().code, ErrorCode::kUnavailable);
+  logs.lost(NodeId{1, 3}, *peer, nullptr, now);
+  logs.lost(NodeId{1, 3}, *peer, nullptr, then + 1s);
+  EXPECT_TRUE(logs.get(NodeId{3, 1}, again, then + 1s)) << "it was never known";
   EXPECT_EQ(logs.find(caller), nullptr);
   EXPECT_NE(logs.find(NodeId{1, 2}), nullptr);
 }

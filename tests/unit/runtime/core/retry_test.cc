@@ -111,6 +111,14 @@ TEST_F(RetryOverTest, WhatWasHandledIsNotHandledAgainAndItsAnswerComes) {
   EXPECT_THAT(filed(), ElementsAre(1, 2, 3));
 }
 
+// contract 12.2
+TEST_F(RetryOverTest, ATestMayBreakTheConnectionAtAMessage) {
+  const auto rule = world.messages().on<&Clerk::file>().times(1).also([&] { drop(); });
+  EXPECT_EQ(kept.call<&Clerk::file>(1).get(5s), 1);
+  EXPECT_EQ(rule.count(), 1U);
+  EXPECT_THAT(filed(), ElementsAre(1));
+}
+
 // contract 12.3
 TEST_F(RetryOverTest, MessagesKeepTheirOrder) {
   std::vector<Future<int>> calls;
