@@ -14,14 +14,13 @@ Error unavailable(std::string text) {
   return Error{ErrorCode::kUnavailable, std::move(text), {}};
 }
 
-/// Why a message was not sent.
-DeadLetterReason reason_of(const Error& error) {
+}  // namespace
+
+DeadLetterReason why_unsent(const Error& error) noexcept {
   if (error.code == ErrorCode::kOverloaded) return DeadLetterReason::kConnectionFull;
   if (error.code == ErrorCode::kInvalid) return DeadLetterReason::kRefused;
   return DeadLetterReason::kUnreachable;
 }
-
-}  // namespace
 
 // --- opening and closing -------------------------------------------------------------------------
 
@@ -193,7 +192,7 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
   if (!pending || dropped) {
     not_sent(actor, call.method_name, error);
   } else {
-    core_->meters().count_rejected(reason_of(error));
+    core_->meters().count_rejected(why_unsent(error));
   }
   if (!pending) return;
   if (const auto taken = take_pending(header.call_id)) taken->on_error(std::move(error));
@@ -221,7 +220,7 @@ net::Patience Peer::patience(std::uint64_t actor, const OutgoingCall& call,
 }
 
 void Peer::not_sent(std::uint64_t actor, std::string_view method, const Error& error) {
-  core_->dead_letter({reason_of(error),
+  core_->dead_letter({why_unsent(error),
                       1,
                       ActorId{node(), actor},
                       {},

@@ -22,6 +22,8 @@ namespace muster::detail {
 
 class RemoteActor;
 
+DeadLetterReason why_unsent(const Error& error) noexcept;
+
 class Peer final : public net::SessionEvents,
                    public ActorExchange,
                    public std::enable_shared_from_this<Peer> {

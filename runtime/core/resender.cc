@@ -34,12 +34,6 @@ class NoReferences final : public ActorExchange {
   ActorRefPtr import_actor(const WireActor&) override { return nullptr; }
 };
 
-DeadLetterReason reason_of(const Error& error) {
-  if (error.code == ErrorCode::kOverloaded) return DeadLetterReason::kConnectionFull;
-  if (error.code == ErrorCode::kInvalid) return DeadLetterReason::kRefused;
-  return DeadLetterReason::kUnreachable;
-}
-
 /// Of a message sent one way: what keeps it from being sent makes it a dead letter.
 class SentOneWay final : public PendingReply {
  public:
@@ -47,7 +41,7 @@ class SentOneWay final : public PendingReply {
       : core_(std::move(core)), to_(to), method_(method), from_(core_->sender()) {}
   void on_result(Decoder&) override {}
   void on_error(Error error) override {
-    core_->dead_letter({reason_of(error), 1, to_, {}, method_, from_, {}, error.message});
+    core_->dead_letter({why_unsent(error), 1, to_, {}, method_, from_, {}, error.message});
   }
 
  private:
@@ -86,7 +80,7 @@ bool Resender::call(std::uint64_t actor, const OutgoingCall& call,
     if (dropped && !one_way) {
       SentOneWay(core_, to, call.method_name).on_error(error);
     } else if (!one_way) {
-      core_->meters().count_rejected(reason_of(error));
+      core_->meters().count_rejected(why_unsent(error));
     }
     pending->on_error(std::move(error));
     return true;
@@ -183,7 +177,7 @@ void Resender::cancel_later(const Cancel& cancel) {
 
 void Resender::give_up(Call& call, Error cause, Ended& ended) {
   bytes_ -= std::exchange(call.frame, {}).size();  // not end_call, which may erase others
-  if (!call.sent && !call.one_way) core_->meters().count_rejected(reason_of(cause));
+  if (!call.sent && !call.one_way) core_->meters().count_rejected(why_unsent(cause));
   if (call.sent && call.one_way) {
     call.pending.reset();  // its node may have it: nobody knows
   } else {
@@ -235,16 +229,20 @@ void Resender::pump() {
   if (std::exchange(pumping_, true)) return;  // whoever does it sends these too
   Ended too_large;
   for (;;) {
-    if (connection_ && !cancels_.empty()) {
+    if (connection_ && !full_ && !cancels_.empty()) {
       const Cancel cancel = cancels_.front();
       cancels_.pop_front();
       const auto peer = connection_;
       lock.unlock();
       const auto sent = peer->cancel_call(cancel.call_id, cancel.actor, cancel.cancelled);
       lock.lock();
-      if (!sent && connection_ == peer) {  // which has ended
+      if (sent) continue;
+      cancels_.push_front(cancel);
+      if (connection_ != peer) continue;
+      if (sent.error().code == ErrorCode::kOverloaded) {
+        wait_for_room();
+      } else {  // it has ended
         connection_.reset();
-        cancels_.push_front(cancel);
       }
       continue;
     }
@@ -270,8 +268,7 @@ void Resender::pump() {
     if (sent.error().code == ErrorCode::kOverloaded) {
       if (connection_ != peer) continue;
       sent_upto_ = id - 1;
-      full_ = true;
-      schedule(kPauseLeast, &Resender::resume);
+      wait_for_room();
     } else if (sent.error().code == ErrorCode::kInvalid) {  // larger than the peer takes
       if (call == calls_.end() || !call->second.pending) continue;
       if (!call->second.one_way) core_->meters().count_rejected(DeadLetterReason::kRefused);
@@ -284,6 +281,11 @@ void Resender::pump() {
   lock.unlock();
   tell(too_large);
   schedule_reconnect();
+}
+
+void Resender::wait_for_room() {
+  full_ = true;
+  schedule(kPauseLeast, &Resender::resume);
 }
 
 void Resender::resume() {
@@ -355,7 +357,7 @@ void Resender::reconnect() {
   {
     const std::scoped_lock lock(mutex_);
     timer_ = 0;
-    if (full_) full_ = false;
+    full_ = false;
     if (!connection_) expire(ended);
     tries = !connection_ && !connecting_ && !calls_.empty() && !ended_;
     if (tries) ++attempts_;
@@ -373,16 +375,13 @@ void Resender::reconnect() {
 }
 
 void Resender::reconnected(const Result<NodeId>& joined) {
-  const bool other = !joined && joined.error().code == ErrorCode::kNotFound;
-  bool gone = false;
   {
     const std::scoped_lock lock(mutex_);
     connecting_ = false;
-    gone = other;
   }
   if (const auto peer = core_->peer(node_)) {
     connected(peer);
-  } else if (gone) {
+  } else if (!joined && joined.error().code == ErrorCode::kNotFound) {  // another is there
     give_up_all(joined.error(), true);
   }
   schedule_reconnect();

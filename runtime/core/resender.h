@@ -82,6 +82,7 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   void cancel_later(const Cancel& cancel);
   void expire(Ended& ended);
   void tell(Ended& ended);  // not this one
+  void wait_for_room();
   void schedule(Duration pause, void (Resender::*then)());
 
   void pump();

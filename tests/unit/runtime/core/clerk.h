@@ -39,12 +39,13 @@ class Clerk {
     filed_.push_back(number);
     MUSTER_CHECK(false, "told to crash");
   }
+  Stream<int> each() { co_yield 1; }
   std::vector<int> filed() const { return filed_; }
 
  private:
   std::vector<int> filed_;
   Handle<Clerk> kept_;
 };
-MUSTER_ACTOR(Clerk, file, file_slowly, copy, refuse, weigh, me, keep, give, crash, filed);
+MUSTER_ACTOR(Clerk, file, file_slowly, copy, refuse, weigh, me, keep, give, crash, each, filed);
 
 }  // namespace muster::test

@@ -1,5 +1,6 @@
 // Calls that outlive their connection: CallOptions::retry.
 
+#include <algorithm>
 #include <numeric>
 
 #include "runtime/core/call_log.h"
@@ -7,7 +8,6 @@
 #include "unit/runtime/core/clerk.h"
 
 namespace muster::test {
-
 namespace {
 
 using ::testing::AllOf;
@@ -277,6 +277,64 @@ TEST_F(RetryOverTest, WhatHasNoRoomOnTheConnectionIsSentWhenThereIs) {
   EXPECT_THAT(filed(), ElementsAre(0, 0, 1, 2));
 }
 
+// contract 12.2, 12.4
+TEST_F(RetryOverTest, ACancelThatHasNoRoomWaitsForIt) {
+  auto& small = world.start("small", {.outstanding_bytes_max = 64 * 1024});
+  value_or_throw(small.join("node:1", 5s));
+  const auto plain = value_or_throw(small.find<Clerk>("clerk", 5s));
+  const auto patient = plain.with({.timeout = 20s, .retry = true});
+  std::vector<Future<int>> slow;
+  for (int i = 0; i < 8; ++i) slow.push_back(patient.call<&Clerk::file_slowly>(1, 60s));
+  world.run_for(10ms);
+  testing::LinkOptions narrow;
+  narrow.window_bytes = 1;
+  world.network().set_link("small", "node", narrow);
+  world.network().partition("small", "node");
+  std::vector<Future<int>> filling;
+  filling.push_back(plain.call<&Clerk::weigh>(0, std::vector<float>(16 * 1024 - 64)));
+  while (!filling.back().ready()) filling.push_back(plain.call<&Clerk::file>(0));
+  for (auto& call : slow) EXPECT_TRUE(call.cancel());
+  auto later = patient.call<&Clerk::file>(2);
+  const auto connections = [&] {
+    return std::ranges::count_if(world.network().trace(), [](const auto& event) {
+      return event.what.starts_with("connect small:");
+    });
+  };
+  const auto before = connections();
+  world.run_for(1s);
+  world.network().set_link("small", "node", {});
+  world.network().heal("small", "node");
+  EXPECT_EQ(later.get(5s), 2);
+  EXPECT_EQ(connections(), before);
+}
+
+// contract 12.4, 3.4
+TEST_F(RetryOverTest, OneTooManyThatMayBeDroppedIsADeadLetter) {
+  drop();
+  cut();
+  world.run_for(10ms);
+  std::vector<Future<int>> calls;
+  for (std::size_t i = 0; i < detail::kKeptCallsMax; ++i)
+    calls.push_back(kept.call<&Clerk::file>(0));
+  const auto careless = kept.with({.when_full = WhenFull::kDrop, .retry = true});
+  EXPECT_EQ(code_of(careless.call<&Clerk::file>(1), 0s), ErrorCode::kOverloaded);
+  kept.send<&Clerk::file>(2);
+  EXPECT_EQ(head->dead_letters().count(DeadLetterReason::kConnectionFull), 2U);
+}
+
+// contract 12.1, 3.3
+TEST_F(RetryOverTest, WhatIsLargerThanItsNodeTakesEndsAloneAndOthersGoOn) {
+  auto& modest = world.start("modest", {.listen = "modest:1", .message_bytes_max = 64 * 1024});
+  value_or_throw(head->join("modest:1", 5s));
+  const auto there = modest.spawn<Clerk>({.name = "modest", .detached = true});
+  const auto far = value_or_throw(head->find<Clerk>("modest", 5s)).with({.retry = true});
+  auto large = far.call<&Clerk::weigh>(1, std::vector<float>(32 * 1024));
+  auto next = far.call<&Clerk::file>(2);
+  EXPECT_EQ(code_of(std::move(large), 1s), ErrorCode::kInvalid);
+  EXPECT_EQ(next.get(1s), 2);
+  EXPECT_THAT(there.call<&Clerk::filed>().get(1s), ElementsAre(2));
+}
+
 // contract 12.4
 TEST_F(RetryOverTest, AnswersThatWereNotKeptAreSaidToBe) {
   constexpr int kMost = static_cast<int>(detail::kKeptAnswerBytes / sizeof(float));
@@ -324,6 +382,13 @@ TEST_F(RetryOverTest, HandlesDoNotTravel) {
               HasSubstr("invalid: keep was not sent to node"));
   kept.send<&Clerk::keep>(kept);
   EXPECT_EQ(head->dead_letters().count(DeadLetterReason::kRefused), 1U);
+  EXPECT_EQ(code_of(kept.call<&Clerk::file>(head->put(1)), 1s), ErrorCode::kInvalid);
+  auto other = kept.with({}).call<&Clerk::file>(2);
+  EXPECT_EQ(code_of(kept.call<&Clerk::file>(std::move(other)), 1s), ErrorCode::kInvalid);
+  auto items = kept.call<&Clerk::each>();
+  const auto item = items.next_result(1s);
+  ASSERT_FALSE(item);
+  EXPECT_EQ(item.error().code, ErrorCode::kInvalid);
 }
 
 // contract 12.1, 2.5, 2.6
