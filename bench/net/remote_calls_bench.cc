@@ -1,6 +1,7 @@
 // How far are calls between two processes from the network itself? One run measures, in turn and
 // several times over: plain Asio ping-pong of 64 bytes, the same round trip as an actor call (from
-// a coroutine, and from a thread that blocks in get), and one-way 64-byte messages.
+// a coroutine, and from a thread that blocks in get), one-way 64-byte messages, and as many records
+// of that size through plain Asio, 64 KiB at a time: what the connection itself would carry.
 //
 //     remote_calls_bench [--repeats N] [--round-trips N] [--messages N]
 
@@ -77,8 +78,9 @@ struct AsioPingPong : std::enable_shared_from_this<AsioPingPong> {
   std::array<char, 64> data{};
 };
 
-/// Microseconds a round trip between this process and a forked one.
-double plain_asio(int times) {
+/// Runs `serve` on a connection in a forked process, and `use` on its other end here.
+template <class Serve, class Use>
+void with_plain_connection(Serve&& serve, Use&& use) {
   std::array<int, 2> port_pipe{};
   if (pipe(port_pipe.data()) != 0) std::abort();
   const pid_t child = fork();
@@ -87,27 +89,59 @@ double plain_asio(int times) {
     tcp::acceptor acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
     const std::uint16_t port = acceptor.local_endpoint().port();
     if (write(port_pipe[1], &port, sizeof(port)) != sizeof(port)) _exit(1);
-    std::make_shared<AsioPingPong>(acceptor.accept(), -1)->read();
-    io.run();
+    serve(io, acceptor.accept());
     _exit(0);
   }
   std::uint16_t port = 0;
   if (read(port_pipe[0], &port, sizeof(port)) != sizeof(port)) std::abort();
-  double seconds = 0;
   {
     asio::io_context io;
     tcp::socket socket(io);
     socket.connect({asio::ip::address_v4::loopback(), port});
+    use(io, std::move(socket));
+  }
+  waitpid(child, nullptr, 0);
+  close(port_pipe[0]);
+  close(port_pipe[1]);
+}
+
+/// Microseconds a round trip between this process and a forked one.
+double plain_asio(int times) {
+  double seconds = 0;
+  const auto serve = [](asio::io_context& io, tcp::socket socket) {
+    std::make_shared<AsioPingPong>(std::move(socket), -1)->read();
+    io.run();
+  };
+  with_plain_connection(serve, [&](asio::io_context& io, tcp::socket socket) {
     auto side = std::make_shared<AsioPingPong>(std::move(socket), times);
     const auto start = std::chrono::steady_clock::now();
     side->write();
     io.run();
     seconds = seconds_since(start);
-  }
-  waitpid(child, nullptr, 0);
-  close(port_pipe[0]);
-  close(port_pipe[1]);
+  });
   return seconds / times * 1e6;
+}
+
+/// Million records of 64 bytes a second, counted when the other end has read the last.
+double plain_asio_rate(int records) {
+  static constexpr std::size_t kBlock = std::size_t{64} * 1024;
+  const std::size_t blocks = static_cast<std::size_t>(records) / (kBlock / 64) + 1;
+  double seconds = 0;
+  const auto serve = [blocks](asio::io_context&, tcp::socket socket) {
+    std::vector<char> block(kBlock);
+    for (std::size_t left = blocks * kBlock; left > 0;) {
+      left -= socket.read_some(asio::buffer(block.data(), std::min(left, kBlock)));
+    }
+    asio::write(socket, asio::buffer(block.data(), 1));
+  };
+  with_plain_connection(serve, [&](asio::io_context&, tcp::socket socket) {
+    std::vector<char> block(kBlock, 'x');
+    const auto start = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < blocks; ++i) asio::write(socket, asio::buffer(block));
+    asio::read(socket, asio::buffer(block.data(), 1));
+    seconds = seconds_since(start);
+  });
+  return static_cast<double>(blocks * kBlock) / 64 / seconds / 1e6;
 }
 
 /// Million one-way messages a second, after a first window that is not timed; 0 when some were
@@ -165,9 +199,11 @@ int main(int argc, char** argv) {
   std::vector<double> task_us;
   std::vector<double> get_us;
   std::vector<double> one_way;
+  std::vector<double> asio_rate;
 
   for (int repeat = 0; repeat < repeats; ++repeat) {
     asio_us.push_back(plain_asio(trips));
+    asio_rate.push_back(plain_asio_rate(messages));
 
     Runtime runtime({.threads = 1, .listen = "127.0.0.1:0"});
     const std::string address = runtime.listen_address();
@@ -197,8 +233,10 @@ int main(int argc, char** argv) {
   std::printf(
       "{\"benchmark\": \"remote_calls\", \"repeats\": %d, \"asio_round_trip_us\": %.2f, "
       "\"task_round_trip_us\": %.2f, \"get_round_trip_us\": %.2f, \"task_to_asio\": %.3f, "
-      "\"get_to_asio\": %.3f, \"one_way_million_per_s\": %.2f}\n",
+      "\"get_to_asio\": %.3f, \"one_way_million_per_s\": %.2f, \"asio_million_per_s\": %.2f, "
+      "\"one_way_to_asio\": %.3f}\n",
       repeats, median(asio_us), median(task_us), median(get_us), median(task_us) / median(asio_us),
-      median(get_us) / median(asio_us), median(one_way));
+      median(get_us) / median(asio_us), median(one_way), median(asio_rate),
+      median(one_way) / median(asio_rate));
   return 0;
 }

@@ -32,14 +32,18 @@ wire::OutgoingMessage call(std::uint64_t id, const std::string& payload) {
 // Answers each call in on_batch_end, as the actor layer does.
 struct Echo final : SessionEvents {
   void on_ready(const PeerInfo&) override {}
-  void on_message(const wire::IncomingMessage& message) override {
-    received.fetch_add(1, std::memory_order_relaxed);
+  std::size_t on_message(const wire::IncomingMessage& message) override {
+    std::size_t calls = 1;
+    Decoder decoder = wire::arguments(message, nullptr);
+    while (wire::next_call(decoder) == wire::NextCall::kFound) ++calls;
+    received.fetch_add(calls, std::memory_order_relaxed);
     bytes.fetch_add(message.bytes().size(), std::memory_order_relaxed);
     if (answer) {
       waiting.push_back(message);
     } else if (received == expected) {
       done.set_value();
     }
+    return calls;
   }
   void on_batch_end() override {
     if (!answer) return;
@@ -65,10 +69,11 @@ struct Echo final : SessionEvents {
 // Sends the next call as the answer to the last comes in.
 struct Caller final : SessionEvents {
   void on_ready(const PeerInfo&) override { ready.set_value(); }
-  void on_message(const wire::IncomingMessage& message) override {
+  std::size_t on_message(const wire::IncomingMessage& message) override {
     Decoder decoder = wire::result(message, nullptr);
     size += decoder.text().size();
     --left;
+    return 1;
   }
   void on_batch_end() override {
     if (left > 0) {

@@ -164,24 +164,24 @@ void Peer::call(std::uint64_t actor, const OutgoingCall& call,
   header.offer = call.delivery.offer;
   header.references = call.references;
   if (pending) header.call_id = add_pending(pending);
-  Result<void> sent;
+  Error error;
   ExportScope exported;
   try {
     auto message = wire::encode_call(header, call.argument_count, this, arguments);
-    sent = header.when_full == WhenFull::kWait
-               ? session_->send_patiently(std::move(message),
-                                          patience(actor, call, exported.actors, !pending))
-               : session_->send(std::move(message));
+    auto sent = header.when_full == WhenFull::kWait
+                    ? session_->send_patiently(std::move(message),
+                                               patience(actor, call, exported.actors, !pending))
+                    : session_->send(std::move(message));
+    if (sent) return;
+    error = std::move(sent.error());
   } catch (const Exception& e) {
-    sent = fail(e.error());
+    error = e.error();
   } catch (...) {  // of a codec of the user's: the caller's to see
     take_back(exported.actors);
     if (pending) take_pending(header.call_id);
     throw;
   }
-  if (sent) return;
   take_back(exported.actors);
-  Error error = sent.error();
   // What ended the connection is in the text; the code says what it means for this call.
   if (error.code != ErrorCode::kOverloaded && error.code != ErrorCode::kInvalid) {
     error.code = ErrorCode::kUnavailable;

@@ -91,7 +91,7 @@ class Peer final : public net::SessionEvents,
   ActorRefPtr import_actor(const WireActor& actor) override;
 
   void on_ready(const net::PeerInfo& info) override;
-  void on_message(const wire::IncomingMessage& message) override;
+  std::size_t on_message(const wire::IncomingMessage& message) override;
   void on_batch_end() override;
   void on_closed(const Error& cause) override;
 
@@ -122,11 +122,12 @@ class Peer final : public net::SessionEvents,
                          std::vector<std::uint64_t> exported, bool one_way);
   /// A message was not sent, and is a dead letter.
   void not_sent(std::uint64_t actor, std::string_view method, const Error& error);
-  Result<void> dispatch(const wire::IncomingMessage& message);
-  Result<void> on_call(const wire::IncomingMessage& message);
-  Result<void> on_kept_call(const wire::IncomingMessage& message, const wire::CallHeader& header);
-  Result<void> handle_call(const wire::IncomingMessage& message, const wire::CallHeader& header,
-                           std::unique_ptr<RemoteReply> reply);
+  /// `calls`: 1, to which is added what follows the first in the frame of a call.
+  Result<void> dispatch(const wire::IncomingMessage& message, std::size_t& calls);
+  Result<void> on_call(const wire::IncomingMessage& message, std::size_t& calls);
+  struct IncomingCall;
+  void on_kept_call(IncomingCall& call);
+  void handle_call(IncomingCall& in, std::unique_ptr<RemoteReply> reply);  // nothing of it is read
   Result<void> on_reply(const wire::IncomingMessage& message);
   Result<void> on_find(const wire::IncomingMessage& message);
   Result<void> on_found(const wire::IncomingMessage& message);

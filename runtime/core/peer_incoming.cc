@@ -54,11 +54,17 @@ Error unavailable(std::string text) {
   return Error{ErrorCode::kUnavailable, std::move(text), {}};
 }
 
+Result<void> out_of_place() {
+  return fail(ErrorCode::kCorrupt, "a call with another behind it where none may be");
+}
+
 }  // namespace
 
-void Peer::on_message(const wire::IncomingMessage& message) {
+std::size_t Peer::on_message(const wire::IncomingMessage& message) {
   core_->executor().hold();
-  if (auto done = dispatch(message); !done) session_->close(done.error());
+  std::size_t calls = 1;
+  if (auto done = dispatch(message, calls); !done) session_->close(done.error());
+  return calls;
 }
 
 void Peer::on_batch_end() {
@@ -66,10 +72,10 @@ void Peer::on_batch_end() {
   }
 }
 
-Result<void> Peer::dispatch(const wire::IncomingMessage& message) {
+Result<void> Peer::dispatch(const wire::IncomingMessage& message, std::size_t& calls) {
   switch (message.kind()) {
     case wire::FrameKind::kCall:
-      return on_call(message);
+      return on_call(message, calls);
     case wire::FrameKind::kReply:
       return on_reply(message);
     case wire::FrameKind::kFind:
@@ -96,85 +102,70 @@ ActorCell* Peer::target(std::uint64_t number) {
   return last_target_.get();
 }
 
-Result<void> Peer::on_call(const wire::IncomingMessage& message) {
+/// A call as it came, and those behind it in its frame.
+struct Peer::IncomingCall {
+  IncomingCall(Peer& from, const wire::IncomingMessage& message, const wire::CallHeader& terms)
+      : peer(from),
+        header(terms),
+        cell(peer.target(header.actor)),
+        method(cell != nullptr ? cell->type().find(header.method) : nullptr),
+        imports(peer),
+        arguments(wire::arguments(message, &imports)) {}
+
+  /// Null: it was refused, and `reply` told. Else that is taken, unless it is an offer's.
+  std::unique_ptr<Message> decode(std::unique_ptr<RemoteReply>& reply);
+  void refuse(RemoteReply* reply, DeadLetterReason reason, const Error& error);
+
+  Peer& peer;
+  const wire::CallHeader& header;
+  ActorCell* const cell;            // null: it has ended
+  const MethodEntry* const method;  // null: it has none of that name
+  CountingImports imports;
+  Decoder arguments;
+};
+
+Result<void> Peer::on_call(const wire::IncomingMessage& message, std::size_t& calls) {
   const wire::CallHeader header = wire::call_header(message);
-  if (header.first_open != 0) [[unlikely]]
-    return on_kept_call(message, header);
-  std::unique_ptr<RemoteReply> reply;
+  IncomingCall call(*this, message, header);
   if (header.call_id != 0) {
-    reply = std::make_unique<ConnectionReply>(shared_from_this(), header.call_id);
+    if (wire::is_followed(call.arguments)) return out_of_place();
+    if (header.first_open != 0) [[unlikely]] {
+      on_kept_call(call);
+    } else {
+      handle_call(call, std::make_unique<ConnectionReply>(shared_from_this(), header.call_id));
+    }
+    return {};
   }
-  return handle_call(message, header, std::move(reply));
+  for (;; ++calls) {
+    handle_call(call, nullptr);
+    const wire::NextCall next = wire::next_call(call.arguments);
+    if (next == wire::NextCall::kNone) return {};
+    if (next == wire::NextCall::kCorrupt) return out_of_place();
+    call.imports = CountingImports(*this);
+  }
 }
 
-Result<void> Peer::on_kept_call(const wire::IncomingMessage& message,
-                                const wire::CallHeader& header) {
+void Peer::on_kept_call(IncomingCall& call) {
+  const wire::CallHeader& header = call.header;
   const auto log = core_->call_logs().get(from_, header, core_->clock().now());
-  if (!log) return reply_error(header.call_id, log.error()), Result<void>();
+  if (!log) return reply_error(header.call_id, log.error());
   // What comes over two connections is put into mailboxes in the order in which it is admitted.
   const std::scoped_lock in_order((*log)->order());
   auto admitted = (*log)->admit(header, shared_from_this());
-  if (!admitted) return reply_error(header.call_id, admitted.error()), Result<void>();
-  if (*admitted == nullptr) return {};
-  if (!header.one_way) return handle_call(message, header, std::move(*admitted));
-  auto handled = handle_call(message, header, nullptr);
+  if (!admitted) return reply_error(header.call_id, admitted.error());
+  if (*admitted == nullptr) return;
+  if (!header.one_way) return handle_call(call, std::move(*admitted));
+  handle_call(call, nullptr);
   (*admitted)->result([](Encoder& encoder) { encoder.none(); });
-  return handled;
 }
 
-Result<void> Peer::handle_call(const wire::IncomingMessage& message, const wire::CallHeader& header,
-                               std::unique_ptr<RemoteReply> reply) {
-  ActorCell* const cell = target(header.actor);
-  const MethodEntry* method = cell ? cell->type().find(header.method) : nullptr;
-  CountingImports imports(*this);
-  const auto refuse = [&](DeadLetterReason reason, const Error& error) -> Result<void> {
-    // The references among the arguments were counted by the caller: take and drop them.
-    CountingImports rest(*this, imports.taken());
-    Decoder references = wire::arguments(message, &rest);
-    drop_references(references);
-    if (reply) {
-      core_->meters().count_rejected(reason);
-      reply->error(error);
-    } else {
-      core_->dead_letter({reason,
-                          1,
-                          ActorId{core_->node_id(), header.actor},
-                          std::string(cell ? cell->type().name : ""),
-                          std::string(method ? method->name : ""),
-                          ActorId{from_, 0},
-                          {},
-                          error.message});
-    }
-    return {};
-  };
-  if (cell == nullptr) {
-    return refuse(
-        DeadLetterReason::kActorEnded,
-        unavailable("actor " + to_string(ActorId{core_->node_id(), header.actor}) + " has ended"));
-  }
-  if (method == nullptr) {
-    return refuse(DeadLetterReason::kRefused,
-                  Error{ErrorCode::kNotFound,
-                        cell->describe() + " has no method of that name: the two nodes were built "
-                                           "from different versions of the class",
-                        {}});
-  }
-  Decoder arguments = wire::arguments(message, &imports);
-  std::unique_ptr<RemoteReply> none;  // the result of an offered message is not wanted
-  LateArguments late{header.references};
-  auto call = method->decode(arguments, header.offer ? none : reply,
-                             header.references != 0 ? &late : nullptr);
-  if (!call) {
-    Error error = call.error();
-    error.message =
-        std::string(cell->type().name) + "." + std::string(method->name) + ": " + error.message;
-    return refuse(DeadLetterReason::kRefused, error);
-  }
-  (*call)->wire_bytes = message.bytes().size();
-  if (header.references != 0) *call = make_late(std::move(*call), std::move(late));
+void Peer::handle_call(IncomingCall& in, std::unique_ptr<RemoteReply> reply) {
+  auto message = in.decode(reply);
+  if (message == nullptr) return;
+  const wire::CallHeader& header = in.header;
   if (header.plain()) [[likely]] {
-    cell->deliver_from(std::move(*call), cell->type(), &from_);
-    return {};
+    in.cell->deliver_from(std::move(message), in.cell->type(), &from_);
+    return;
   }
   Taken taken;
   if (header.offer && reply) {
@@ -187,8 +178,57 @@ Result<void> Peer::handle_call(const wire::IncomingMessage& message, const wire:
                     .when_full = header.when_full,
                     .offer = header.offer,
                     .patience = patient ? kForever : header.timeout};
-  cell->deliver_as_from(as, std::move(*call), cell->type(), &from_, std::move(taken));
-  return {};
+  in.cell->deliver_as_from(as, std::move(message), in.cell->type(), &from_, std::move(taken));
+}
+
+std::unique_ptr<Message> Peer::IncomingCall::decode(std::unique_ptr<RemoteReply>& reply) {
+  if (cell == nullptr) {
+    const ActorId id{peer.core_->node_id(), header.actor};
+    refuse(reply.get(), DeadLetterReason::kActorEnded,
+           unavailable("actor " + to_string(id) + " has ended"));
+    return nullptr;
+  }
+  if (method == nullptr) {
+    refuse(reply.get(), DeadLetterReason::kRefused,
+           Error{ErrorCode::kNotFound,
+                 cell->describe() + " has no method of that name: the two nodes were built from "
+                                    "different versions of the class",
+                 {}});
+    return nullptr;
+  }
+  std::unique_ptr<RemoteReply> none;  // the result of an offered message is not wanted
+  LateArguments late{header.references};
+  const bool waits = header.references != 0;
+  auto message = method->decode(arguments, header.offer ? none : reply, waits ? &late : nullptr);
+  if (message) [[likely]] {
+    message->wire_bytes = wire::call_bytes(arguments);
+    return waits ? make_late(std::move(message), std::move(late)) : std::move(message);
+  }
+  Error error = arguments.error();
+  error.message =
+      std::string(cell->type().name) + "." + std::string(method->name) + ": " + error.message;
+  refuse(reply.get(), DeadLetterReason::kRefused, error);
+  return nullptr;
+}
+
+void Peer::IncomingCall::refuse(RemoteReply* reply, DeadLetterReason reason, const Error& error) {
+  // The references among the arguments were counted by the caller: take and drop them.
+  CountingImports rest(peer, imports.taken());
+  Decoder references = wire::same_arguments(arguments, &rest);
+  drop_references(references);
+  if (reply != nullptr) {
+    peer.core_->meters().count_rejected(reason);
+    reply->error(error);
+    return;
+  }
+  peer.core_->dead_letter({reason,
+                           1,
+                           ActorId{peer.core_->node_id(), header.actor},
+                           std::string(cell != nullptr ? cell->type().name : ""),
+                           std::string(method != nullptr ? method->name : ""),
+                           ActorId{peer.from_, 0},
+                           {},
+                           error.message});
 }
 
 Result<void> Peer::on_reply(const wire::IncomingMessage& message) {

@@ -28,17 +28,17 @@ class ExportScope {
 class CountingImports final : public ActorExchange {
  public:
   explicit CountingImports(ActorExchange& peer, std::size_t taken = 0)
-      : peer_(peer), skip_(taken) {}
-  WireActor export_actor(const ActorRefPtr& ref) override { return peer_.export_actor(ref); }
+      : peer_(&peer), skip_(taken) {}
+  WireActor export_actor(const ActorRefPtr& ref) override { return peer_->export_actor(ref); }
   ActorRefPtr import_actor(const WireActor& actor) override {
     if (skip_ > 0) return --skip_, nullptr;
     ++taken_;
-    return peer_.import_actor(actor);
+    return peer_->import_actor(actor);
   }
   std::size_t taken() const noexcept { return taken_; }
 
  private:
-  ActorExchange& peer_;
+  ActorExchange* peer_;
   std::size_t skip_;
   std::size_t taken_ = 0;
 };

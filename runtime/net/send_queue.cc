@@ -33,15 +33,16 @@ void WriteOp::consume(std::size_t count) {
 }
 
 std::size_t WriteOp::one_way() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(one_way_ends_, [this](std::size_t end) { return end > written_; }));
+  std::size_t count = 0;
+  for (const OneWayEnd& end : one_way_ends_) count += end.byte > written_ ? end.messages : 0;
+  return count;
 }
 
 // Requires: the message is in messages_ and nothing is put there any more that moves it.
 void WriteOp::append(const wire::OutgoingMessage& message) {
   message.append_slices(slices_);
   bytes_ += message.size();
-  if (message.one_way()) one_way_ends_.push_back(bytes_);
+  if (message.one_way()) one_way_ends_.push_back({bytes_});
 }
 
 void WriteOp::clear() {
@@ -58,7 +59,10 @@ void WriteOp::clear() {
 std::size_t SendQueue::one_way() const {
   std::size_t count = 0;
   for (const auto* lane : {&control_, &calls_}) {
-    for (const Piece& piece : *lane) count += piece.one_way_ends.size() + piece.message.one_way();
+    for (const Piece& piece : *lane) {
+      for (const OneWayEnd& end : piece.one_way_ends) count += end.messages;
+      count += piece.message.one_way();
+    }
   }
   for (const auto& bulk : bulk_) count += bulk->message.one_way();
   return count;
@@ -70,8 +74,15 @@ std::uint64_t SendQueue::follows(const wire::OutgoingMessage& message) {
   return flow != 0 && message.lane() == wire::Lane::kControl ? flow | kUrgent : flow;
 }
 
+SendQueue::SendQueue(std::size_t chunk_bytes)
+    : chunk_bytes_(chunk_bytes / 64 * 64),
+      frame_bytes_max_(std::min(wire::kSharedFrameBytesMax, chunk_bytes_)) {}
+
+void SendQueue::set_frame_bytes_max(std::size_t bytes) {
+  frame_bytes_max_ = std::min({wire::kSharedFrameBytesMax, chunk_bytes_, bytes});
+}
+
 void SendQueue::push(wire::OutgoingMessage&& message) {
-  bytes_ += message.size();
   const bool control = message.lane() == wire::Lane::kControl;
   const std::uint64_t flow = message.flow();
   if (control && flow == 0) return push_piece(control_, std::move(message));
@@ -80,6 +91,7 @@ void SendQueue::push(wire::OutgoingMessage&& message) {
   if (message.lane() != wire::Lane::kBulk && message.size() <= chunk_bytes_ && !behind) {
     return push_piece(control ? control_ : calls_, std::move(message));
   }
+  bytes_ += message.size();
   if (flow != 0) ++bulk_flows_[flow];
   if (followed != flow) ++bulk_flows_[followed];
   auto bulk = std::make_unique<Bulk>();
@@ -89,18 +101,27 @@ void SendQueue::push(wire::OutgoingMessage&& message) {
 
 void SendQueue::push_piece(std::deque<Piece>& lane, wire::OutgoingMessage&& message) {
   if (!message.contiguous() || message.size() > kBatchedBytesMax) {
-    lane.push_back({{}, std::move(message), false, {}});
+    bytes_ += message.size();
+    lane.push_back({{}, std::move(message), false, {}, {}});
     return;
   }
-  const wire::Slice bytes = message.bytes();
-  if (lane.empty() || !lane.back().is_batch ||
-      lane.back().batch.size() + bytes.size() > kBatchBytes) {
+  const std::size_t size = message.size();
+  const bool open =
+      !lane.empty() && lane.back().is_batch && lane.back().batch.size() + size <= kBatchBytes;
+  if (!open) {
     // The first may stay small; where one is full already, the next will be.
-    lane.push_back({new_batch(lane.empty() ? kFirstBatchBytes : kBatchBytes), {}, true, {}});
+    lane.push_back({new_batch(lane.empty() ? kFirstBatchBytes : kBatchBytes), {}, true, {}, {}});
   }
-  auto& batch = lane.back().batch;
-  batch.insert(batch.end(), bytes.begin(), bytes.end());
-  if (message.one_way()) lane.back().one_way_ends.push_back(batch.size());
+  Piece& piece = lane.back();
+  if (const std::size_t added = piece.last.join(piece.batch, message, frame_bytes_max_)) {
+    bytes_ += added;
+    piece.one_way_ends.back().byte += added;
+    ++piece.one_way_ends.back().messages;
+    return;
+  }
+  piece.last.append(piece.batch, message);
+  bytes_ += size;
+  if (message.one_way()) piece.one_way_ends.push_back({piece.batch.size()});
 }
 
 std::vector<std::byte> SendQueue::new_batch(std::size_t room) {
@@ -137,7 +158,9 @@ void SendQueue::take_pieces(std::deque<Piece>& lane, WriteOp& op) {
     if (piece.is_batch) {
       op.payload_bytes_ += piece.batch.size();
       op.slices_.emplace_back(piece.batch);
-      for (const std::size_t end : piece.one_way_ends) op.one_way_ends_.push_back(op.bytes_ + end);
+      for (const OneWayEnd& end : piece.one_way_ends) {
+        op.one_way_ends_.push_back({op.bytes_ + end.byte, end.messages});
+      }
       op.bytes_ += piece.batch.size();
       op.batches_.push_back(std::move(piece.batch));
     } else {
@@ -165,7 +188,7 @@ void SendQueue::take_bulk(WriteOp& op) {
   }
   take_chunk(bulk, op);
   if (bulk.sent < bulk.message.size()) return;
-  if (bulk.message.one_way()) op.one_way_ends_.push_back(op.bytes_);
+  if (bulk.message.one_way()) op.one_way_ends_.push_back({op.bytes_});
   finish_bulk();
 }
 

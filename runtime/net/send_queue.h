@@ -11,14 +11,23 @@
 //  lane
 //     only one without a flow leaves whole); all others leave whole. One write op has at most one
 //     piece of the bulk lane, its last.
+//  4. One-way calls that follow each other in a batch and differ in their arguments only share a
+//     frame, as far as SharedFrame lets them.
 
 #include <deque>
 #include <unordered_map>
 #include <vector>
 
 #include "runtime/wire/message.h"
+#include "runtime/wire/shared_frame.h"
 
 namespace muster::net {
+
+// How many one-way messages are written when this byte is.
+struct OneWayEnd {
+  std::size_t byte = 0;
+  std::size_t messages = 1;
+};
 
 // One gather write: pieces in order, and how far it is.
 class WriteOp {
@@ -41,14 +50,16 @@ class WriteOp {
   std::vector<wire::Slice> slices_;
   std::size_t next_ = 0;
   std::size_t payload_bytes_ = 0;
-  std::size_t bytes_ = 0;                  // of all slices
-  std::size_t written_ = 0;                // of them
-  std::vector<std::size_t> one_way_ends_;  // where in bytes_ the one-way messages end
+  std::size_t bytes_ = 0;                // of all slices
+  std::size_t written_ = 0;              // of them
+  std::vector<OneWayEnd> one_way_ends_;  // bytes of bytes_
 };
 
 class SendQueue {
  public:
-  explicit SendQueue(std::size_t chunk_bytes) : chunk_bytes_(chunk_bytes / 64 * 64) {}
+  explicit SendQueue(std::size_t chunk_bytes);
+  // The peer takes no larger ones.
+  void set_frame_bytes_max(std::size_t bytes);
 
   void push(wire::OutgoingMessage&& message);
   // Bytes of messages that wait, those of the write under way not counted.
@@ -65,7 +76,8 @@ class SendQueue {
     std::vector<std::byte> batch;
     wire::OutgoingMessage message;
     bool is_batch = false;
-    std::vector<std::size_t> one_way_ends;  // where in the batch its one-way messages end
+    std::vector<OneWayEnd> one_way_ends;  // bytes of the batch
+    wire::SharedFrame last;               // of the batch
   };
   struct Bulk {
     wire::OutgoingMessage message;
@@ -86,6 +98,7 @@ class SendQueue {
   std::vector<std::byte> new_batch(std::size_t room);
 
   const std::size_t chunk_bytes_;
+  std::size_t frame_bytes_max_;  // of several calls
   std::deque<Piece> control_, calls_;
   std::deque<std::unique_ptr<Bulk>> bulk_;
   std::unordered_map<std::uint64_t, std::size_t>

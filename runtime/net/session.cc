@@ -16,14 +16,14 @@ constexpr Duration kGatherWithin = 10us;
 constexpr Duration kBurstFlush = 50us;
 // When this much waits, gathered or corked, it is written at once.
 constexpr std::size_t kGatherBytesMax = 64 * 1024;
-// Messages dispatched before on_batch_end comes.
+// Messages dispatched before on_batch_end comes, but for those of one frame.
 constexpr std::size_t kMessagesPerTurn = 64;
 // How long a session that ended still reads, so that its last words reach the peer.
 constexpr Duration kLinger = 500ms;
 
 // For a counter with one writer at a time: no locked instruction.
-void add_one(std::atomic<std::uint64_t>& counter) {
-  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+void add(std::atomic<std::uint64_t>& counter, std::uint64_t count) {
+  counter.store(counter.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
 }
 
 std::string seconds(Duration d) {
@@ -107,7 +107,7 @@ void Session::parse(std::size_t count) {
   const std::size_t batch = batch_;
   if (ended_) {
     drain_read();
-  } else if (batch == kMessagesPerTurn) {
+  } else if (batch >= kMessagesPerTurn) {
     // Like a read: when what follows takes long, another thread of the transport goes on.
     timers_.schedule(timers_.clock().now(), [self = shared_from_this()] { self->parse(0); });
   } else {
@@ -119,7 +119,7 @@ void Session::parse(std::size_t count) {
 
 bool Session::on_frame(const wire::IncomingMessage& message) {
   if (ended_) return false;
-  add_one(messages_received_);
+  add(messages_received_, 1);
   using wire::FrameKind;
   if (!ready_.load(std::memory_order_relaxed)) {
     on_handshake_frame(message);
@@ -150,10 +150,12 @@ bool Session::on_frame(const wire::IncomingMessage& message) {
       on_bad_bytes({ErrorCode::kCorrupt, what, {}});
       break;
     }
-    default:
+    default: {
       if (message.kind() > FrameKind::kGoodbye) break;  // of a newer protocol
-      ++batch_;
-      events_->on_message(message);
+      const std::size_t held = events_->on_message(message);
+      batch_ += held;
+      add(messages_received_, held - 1);
+    }
   }
   return !ended_;
 }
@@ -178,6 +180,7 @@ void Session::become_ready(Handshake::Step step) {
   {
     const std::scoped_lock lock(mutex_);
     peer_message_bytes_max_ = peer.message_bytes_max;
+    queue_.set_frame_bytes_max(peer.message_bytes_max);
     if (step.answer) queue_.push(std::move(*step.answer));
     for (auto& message : before_ready_) queue_.push(std::move(message));
     messages_sent_ += before_ready_.size() + (step.answer ? 1 : 0);
@@ -255,7 +258,7 @@ Result<void> Session::send(wire::OutgoingMessage&& message, Bound bound, Patienc
   }
   if (size > peer_message_bytes_max_) return check_size(message);
   queue_.push(std::move(message));
-  add_one(messages_sent_);
+  add(messages_sent_, 1);
   if (should_write_now()) start_writing(std::move(lock));
   return {};
 }
@@ -353,7 +356,7 @@ void Session::send_now(wire::OutgoingMessage&& message) {
   std::unique_lock lock(mutex_);
   if (cause_) return;
   queue_.push(std::move(message));
-  add_one(messages_sent_);
+  add(messages_sent_, 1);
   start_writing(std::move(lock));
 }
 

@@ -69,8 +69,8 @@ class SessionEvents {
   virtual ~SessionEvents() = default;
   virtual void on_ready(const PeerInfo& peer) = 0;
   // Every frame after the handshake except heartbeats and chunks (which arrive put together).
-  // A copy keeps the message beyond the call.
-  virtual void on_message(const wire::IncomingMessage& message) = 0;
+  // A copy keeps the message beyond the call. Returns how many it was: calls come several in one.
+  virtual std::size_t on_message(const wire::IncomingMessage& message) = 0;
   // After the on_message calls of one read, or some of them when they are many; what comes next is
   // already under way, so this may take long and may overlap later calls of every kind,
   // on_batch_end included.

@@ -7,19 +7,29 @@
 #include <new>
 
 #include "runtime/wire/flat_reader.h"
+#include "runtime/wire/messages.h"
 #include "runtime/wire/value_state.h"
 
 namespace muster {
 namespace wire {
 
 DecoderState::DecoderState(const DecoderSource& source)
-    : message(source.message), exchange(source.exchange), is_call(source.is_call), view(message) {
+    : message(source.message),
+      exchange(source.exchange),
+      is_call(source.is_call),
+      calls_before(source.calls_before),
+      view(message) {
+  enter(source.place);
+}
+
+void DecoderState::enter(const StructView& struct_with_values) {
+  place = struct_with_values;
+  next = find_next();
   try {
-    const StructView& content = message.content();
     if (is_call) {
-      levels.emplace_back(view.get_structs(content, 0));
+      levels.emplace_back(view.get_structs(place, kArgumentsPointer));
     } else {
-      levels.emplace_back(StructList{view.get_struct(content, 0), 1});
+      levels.emplace_back(StructList{view.get_struct(place, 0), 1});
     }
   } catch (const Malformed& e) {
     fail(ErrorCode::kCorrupt, e.what());
@@ -27,15 +37,65 @@ DecoderState::DecoderState(const DecoderSource& source)
   }
 }
 
+// In small frames only: calls may share what they point at, and each is read, and accounted for, as
+// if it were alone.
+StructView DecoderState::find_next() noexcept {
+  if (!is_call || place.pointers <= kNextPointer) return {};
+  try {
+    const StructView found = view.get_struct(place, kNextPointer);
+    if (found.segment.begin == nullptr) return {};
+    const bool behind = found.segment.begin == place.segment.begin && found.at > place.at;
+    if (behind && found.pointers > 0 && calls_before + 1 < kCallsPerFrameMax &&
+        message.bytes().size() <= kSharedFrameBytesMax) {
+      return found;
+    }
+  } catch (const Malformed&) {
+  }
+  next_is_corrupt = true;
+  return {};
+}
+
+bool is_followed(const Decoder& arguments) noexcept {
+  const DecoderState& state = DecoderState::of(arguments);
+  return state.next_is_corrupt || state.next.segment.begin != nullptr;
+}
+
+NextCall next_call(Decoder& arguments) {
+  DecoderState& state = DecoderState::of(arguments);
+  if (state.next_is_corrupt) return NextCall::kCorrupt;
+  if (state.next.segment.begin == nullptr) return NextCall::kNone;
+  state.error.reset();
+  state.dead_levels = 0;
+  state.levels.clear();
+  ++state.calls_before;
+  state.enter(state.next);
+  return NextCall::kFound;
+}
+
+std::size_t call_bytes(const Decoder& arguments) {
+  const DecoderState& state = DecoderState::of(arguments);
+  const Slice all = state.message.bytes();
+  const auto byte = [&all](const StructView& at) {
+    return static_cast<std::size_t>(at.segment.begin - all.data()) + 8 * at.at;
+  };
+  const std::size_t begin = state.calls_before == 0 ? 0 : byte(state.place);
+  return (state.next.segment.begin == nullptr ? all.size() : byte(state.next)) - begin;
+}
+
+Decoder same_arguments(const Decoder& arguments, ActorExchange* exchange) {
+  const DecoderState& state = DecoderState::of(arguments);
+  return Decoder(DecoderSource{state.message, exchange, true, state.place, state.calls_before});
+}
+
 std::string DecoderState::path() const {
   std::string out;
   for (std::size_t i = 0; i < levels.size(); ++i) {
     // A level above the last one has moved past the value it is inside of; so has the last.
-    const std::string place = std::to_string(levels[i].next);
+    const std::string at = std::to_string(levels[i].next);
     if (i > 0) {
-      out += ", element " + place;
+      out += ", element " + at;
     } else {
-      out = is_call ? "argument " + place : "result";
+      out = is_call ? "argument " + at : "result";
     }
   }
   if (out.empty()) out = is_call ? "arguments" : "result";
@@ -329,12 +389,22 @@ void Decoder::message(void* any_pointer_builder) {
   wire::DecoderState& s = state();
   if (!s.take(ValueKind::kMessage)) return;
   try {
-    wire::FlatReader reader(s.message);
+    wire::FlatReader reader(s.message.bytes(), s.message.nesting_max() + s.calls_before,
+                            s.message.traversal_factor());
     const auto frame = reader.getRoot<protocol::Frame>();
     std::optional<protocol::Value::Reader> value;
     if (!s.is_call) value = frame.getReply().getResult();
+    capnp::List<protocol::Value>::Reader arguments;
+    if (s.is_call) {
+      const auto call = frame.getCall();
+      arguments = call.getArguments();
+      auto next = call.getNext();
+      for (std::uint32_t i = 0; i < s.calls_before; ++i, next = next.getNext()) {
+        arguments = next.getArguments();
+      }
+    }
     for (std::size_t i = s.is_call ? 0 : 1; i < s.levels.size(); ++i) {
-      const auto list = value ? value->getList() : frame.getCall().getArguments();
+      const auto list = value ? value->getList() : arguments;
       value = list[static_cast<unsigned>(s.levels[i].next - 1)];
     }
     const auto found = value->getMessage();

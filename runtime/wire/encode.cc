@@ -107,6 +107,8 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
       header.incarnation, terms,        header.references, header.first_open};
   // What is zero at the end need not travel.
   StructSize size = kCallSize;
+  const bool one_way = header.call_id == 0;
+  if (!one_way) size.pointers = 1;  // nothing follows it
   while (size.data > 0 && fields[size.data - 1] == 0) --size.data;
   const auto call = writer.add_frame(FrameKind::kCall, size);
   for (unsigned i = 0; i < size.data; ++i) writer.set(call + i, fields[i]);
@@ -116,7 +118,10 @@ OutgoingMessage encode_call(const CallHeader& header, std::size_t count, ActorEx
   values(encoder);
   MUSTER_CHECK(state.levels.size() == 1 && state.levels[0].left == 0, count, state.levels.size());
   writer.finish(header.urgent ? Lane::kControl : Lane::kCalls, header.actor);
-  message.set_one_way(header.call_id == 0);
+  message.set_one_way(one_way);
+  if (one_way && message.contiguous()) {
+    message.set_next_call_at(SegmentWriter::kHeadBytes + 8 * (call + size.data));
+  }
   return message;
 }
 
@@ -139,6 +144,7 @@ OutgoingMessage encode_result(std::uint64_t call_id, ActorExchange* exchange, En
   SegmentWriter writer(message);
   const auto reply = writer.add_frame(FrameKind::kReply, kReplySize);
   writer.set(reply, call_id);
+  writer.set(reply + 1, 0);  // a result
   EncoderState state{writer, exchange};
   state.levels.push_back({writer.add_struct(reply + kReplySize.data, kValueSize), 1});
   Encoder encoder(state);

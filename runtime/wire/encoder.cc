@@ -57,17 +57,6 @@ std::string_view to_string(ValueKind kind) noexcept {
   return i < kNames.size() ? kNames[i] : "unknown";
 }
 
-wire::SegmentWriter::Position wire::EncoderState::place() {
-  Level& level = levels.back();
-  MUSTER_CHECK(level.left > 0, levels.size());
-  --level.left;
-  return std::exchange(level.next, level.next + kValueSize.words());
-}
-
-void wire::EncoderState::begin_list(SegmentWriter::Position pointer, std::size_t count) {
-  levels.push_back({writer.add_structs(pointer, count, kValueSize), count});
-}
-
 void Encoder::none() {
   state_->place();
 }

@@ -8,6 +8,10 @@
 
 namespace muster::wire {
 
+// Of a frame of several calls, of which all but the first are NextCalls.
+inline constexpr std::size_t kCallsPerFrameMax = 32;
+inline constexpr std::size_t kSharedFrameBytesMax = std::size_t{8} * 1024;
+
 struct Limits {
   std::size_t message_bytes_max = std::size_t{4} << 30;  // of one message, in chunks or not
   std::uint32_t segments_max = 64;

@@ -27,6 +27,7 @@ OutgoingMessage& OutgoingMessage::operator=(OutgoingMessage&& other) noexcept {
   align_offset_ = other.align_offset_;
   lane_ = other.lane_;
   one_way_ = other.one_way_;
+  next_call_at_ = other.next_call_at_;
   large_ = std::move(other.large_);
   heap_ = std::move(other.heap_);
   if (!large_ && !heap_ && size_ > 0) std::memcpy(inline_, other.inline_, size_);

@@ -71,6 +71,12 @@ class OutgoingMessage {
   // A call that nobody waits for.
   bool one_way() const noexcept { return one_way_; }
   void set_one_way(bool one_way) noexcept { one_way_ = one_way; }
+  // The byte from which a call without an id could be put behind another one in the other's frame,
+  // when all between the first word and here is the same in both: its NextCall. 0: it could not.
+  std::size_t next_call_at() const noexcept { return next_call_at_; }
+  void set_next_call_at(std::size_t byte) noexcept {
+    next_call_at_ = static_cast<std::uint32_t>(byte);
+  }
   // Byte of the message that a receiver should place at a multiple of 64.
   std::size_t align_offset() const noexcept { return align_offset_; }
 
@@ -97,6 +103,7 @@ class OutgoingMessage {
   std::size_t align_offset_ = 0;
   std::unique_ptr<Large> large_;
   std::unique_ptr<std::byte[]> heap_;  // contiguous, when inline_ is too small
+  std::uint32_t next_call_at_ = 0;
   Lane lane_ = Lane::kCalls;
   bool one_way_ = false;
   alignas(8) std::byte inline_[kInlineBytes];

@@ -171,9 +171,19 @@ Result<StopFrame> parse_stop(const IncomingMessage& message);
 Result<CancelFrame> parse_cancel(const IncomingMessage& message);
 Result<ChunkFrame> parse_chunk(const IncomingMessage& message);  // data: a view of the message
 
-// The arguments of a call. The message outlives the Decoder.
+// The arguments of a call, the first of those in its frame. The message outlives the Decoder.
 Decoder arguments(const IncomingMessage& message, ActorExchange* exchange);
 Decoder arguments(IncomingMessage&&, ActorExchange*) = delete;
+// Goes on to the arguments of the next call in the frame, whatever became of these; kCorrupt when
+// that is not where it may be.
+enum class NextCall : std::uint8_t { kNone, kFound, kCorrupt };
+NextCall next_call(Decoder& arguments);
+// Something is where the next call would be.
+bool is_followed(const Decoder& arguments) noexcept;
+// Bytes of the frame that are of the call whose arguments these are, and of no other.
+std::size_t call_bytes(const Decoder& arguments);
+// The same arguments once more, from the first.
+Decoder same_arguments(const Decoder& arguments, ActorExchange* exchange);
 // The value of a reply that is not an error. The message outlives the Decoder.
 Decoder result(const IncomingMessage& message, ActorExchange* exchange);
 Decoder result(IncomingMessage&&, ActorExchange*) = delete;

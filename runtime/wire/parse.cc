@@ -223,11 +223,11 @@ Result<ChunkFrame> parse_chunk(const IncomingMessage& message) {
 }
 
 Decoder arguments(const IncomingMessage& message, ActorExchange* exchange) {
-  return Decoder(DecoderSource{message, exchange, true});
+  return Decoder(DecoderSource{message, exchange, true, message.content()});
 }
 
 Decoder result(const IncomingMessage& message, ActorExchange* exchange) {
-  return Decoder(DecoderSource{message, exchange, false});
+  return Decoder(DecoderSource{message, exchange, false, message.content()});
 }
 
 }  // namespace muster::wire

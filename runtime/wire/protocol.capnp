@@ -106,6 +106,14 @@ struct Call {
                             # is the least one whose answer the caller still waits for
   oneWay @12 :Bool;         # of such a call: reply when it was put into the mailbox, or was not
   again @13 :Bool;          # of such a call: it may have been sent before
+  next @14 :NextCall;       # of a call without an id: the same again, to be handled after it
+}
+
+struct NextCall {
+  # All but these arguments is as in the call. Those of one frame are at most 32, the call itself
+  # among them, and each lies behind the one before it.
+  arguments @0 :List(Value);
+  next @1 :NextCall;
 }
 
 struct Reply {

@@ -15,6 +15,7 @@ constexpr bool has_size(StructSize size) {
          T::_capnpPrivate::pointerCount == size.pointers;
 }
 static_assert(has_size<protocol::Frame>(kFrameSize) && has_size<protocol::Call>(kCallSize) &&
+              has_size<protocol::NextCall>(kNextCallSize) &&
               has_size<protocol::Reply>(kReplySize) && has_size<protocol::Chunk>(kChunkSize) &&
               has_size<protocol::Value>(kValueSize) &&
               has_size<protocol::ActorRef>(kActorRefSize) &&

@@ -23,7 +23,8 @@ struct StructSize {
   constexpr unsigned words() const { return data + pointers; }
 };
 inline constexpr StructSize kFrameSize{1, 1};
-inline constexpr StructSize kCallSize{8, 1};
+inline constexpr StructSize kCallSize{8, 2};
+inline constexpr StructSize kNextCallSize{0, 2};
 inline constexpr StructSize kReplySize{2, 1};
 inline constexpr StructSize kChunkSize{3, 1};
 inline constexpr StructSize kValueSize{2, 2};
@@ -35,6 +36,8 @@ inline constexpr unsigned kStructPointer = 0, kListPointer = 1;
 class SegmentWriter {
  public:
   using Position = std::size_t;
+  // A message of one segment begins with one word that says so.
+  static constexpr std::size_t kHeadBytes = 8;
 
   // Writes into `message`, which is new and stays where it is until finish().
   explicit SegmentWriter(OutgoingMessage& message)
@@ -44,7 +47,8 @@ class SegmentWriter {
 
   // Each of these puts its object behind all others, zeroed, and points the pointer at `pointer`
   // at it. Throws Exception (kInvalid) when the segment would outgrow what pointers reach.
-  Position add_frame(FrameKind kind, StructSize content);  // the root, and what it holds
+  // The root, and what it holds, whose data is not zeroed: the caller sets every word of it.
+  Position add_frame(FrameKind kind, StructSize content);
   Position add_struct(Position pointer, StructSize size);
   Position add_structs(Position pointer, std::size_t count, StructSize size);  // the first one
   Position add_pointers(Position pointer, std::size_t count);
@@ -66,8 +70,6 @@ class SegmentWriter {
   void finish(Lane lane, std::uint64_t flow);
 
  private:
-  // A message of one segment begins with one word that says so.
-  static constexpr std::size_t kHeadBytes = 8;
   static constexpr std::size_t kInlineWords = (OutgoingMessage::kInlineBytes - kHeadBytes) / 8;
   struct External {
     Slice bytes;
@@ -108,10 +110,14 @@ inline void SegmentWriter::point(Position pointer, Position target, unsigned kin
 }
 
 inline SegmentWriter::Position SegmentWriter::add_frame(FrameKind kind, StructSize content) {
-  const Position root = allocate(1);
-  const Position frame = add_struct(root, kFrameSize);
+  const Position root = reserve(1 + kFrameSize.words() + content.words());
+  const Position frame = root + 1;
+  const Position at = frame + kFrameSize.words();
+  point(root, frame, kStructPointer, kFrameSize.pointers << 16 | kFrameSize.data);
   set(frame, static_cast<std::uint64_t>(kind));
-  return add_struct(frame + kFrameSize.data, content);
+  point(frame + kFrameSize.data, at, kStructPointer, content.pointers << 16 | content.data);
+  for (unsigned i = content.data; i < content.words(); ++i) set(at + i, 0);
+  return at;
 }
 
 inline SegmentWriter::Position SegmentWriter::add_struct(Position pointer, StructSize size) {
@@ -122,7 +128,12 @@ inline SegmentWriter::Position SegmentWriter::add_struct(Position pointer, Struc
 
 inline SegmentWriter::Position SegmentWriter::add_structs(Position pointer, std::size_t count,
                                                           StructSize size) {
-  const Position tag = allocate(1 + count * size.words());
+  const Position tag = reserve(1 + count * size.words());
+  if (count == 1) {
+    std::memset(word_at(tag + 1), 0, 8 * size.words());  // of a constant size, as above
+  } else {
+    std::memset(word_at(tag + 1), 0, 8 * count * size.words());
+  }
   const auto words = static_cast<std::uint32_t>(count * size.words());
   point(pointer, tag, kListPointer, words << 3 | kStructsElement);
   set(tag, std::uint64_t{size.pointers << 16 | size.data} << 32 | count << 2);

@@ -35,6 +35,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Decoder foreign = arguments(*message, nullptr);
     (void)decode_value<CapnpMessage<capnp::AnyPointer>>(foreign);
     (void)decode_value<std::vector<CapnpMessage<capnp::AnyPointer>>>(foreign);
+    while (next_call(foreign) == NextCall::kFound) {
+      (void)decode_value<CapnpMessage<capnp::AnyPointer>>(foreign);
+      (void)decode_value<Sample>(foreign);
+    }
     Decoder again = arguments(*message, nullptr);
     (void)decode_value<std::vector<std::vector<std::string>>>(again);
     (void)decode_value<std::tuple<bool, double, std::uint8_t>>(again);

@@ -26,6 +26,12 @@ void parse_any(const IncomingMessage& m) {
   (void)parse_down(m);
   (void)parse_stop(m);
   (void)parse_cancel(m);
+  if (m.kind() != FrameKind::kCall) return;
+  auto calls = arguments(m, nullptr);
+  do {
+    while (calls.remaining() > 0) calls.skip();
+    if (call_bytes(calls) > m.bytes().size()) __builtin_trap();
+  } while (next_call(calls) == NextCall::kFound);
 }
 
 }  // namespace

@@ -177,7 +177,6 @@ class Decoder {
   /// Copies the message in the next place into the capnp::AnyPointer::Builder pointed at.
   void message(void* any_pointer_builder);
   void skip();
-
   /// Kind of the value in the next place; kNone when no place is left or after an error.
   ValueKind peek() const;
   /// Values left in the list entered last; outside any, in the message. 0 after an error.
@@ -189,6 +188,7 @@ class Decoder {
   const Error& error() const;
 
  private:
+  friend struct wire::DecoderState;
   wire::DecoderState& state() noexcept;
   const wire::DecoderState& state() const noexcept;
   alignas(16) std::byte storage_[kStateBytes];  // in place: decoding allocates nothing

@@ -22,10 +22,9 @@ struct MethodEntry {
   std::string_view name;
   std::uint64_t hash;
   /// `reply` is null for one-way messages. Consumes it on success only. `late`, if any, says which
-  /// arguments are references, and is told where they belong.
-  Result<std::unique_ptr<Message>> (*decode)(Decoder& arguments,
-                                             std::unique_ptr<RemoteReply>& reply,
-                                             LateArguments* late);
+  /// arguments are references, and is told where they belong. Null: `arguments` has failed.
+  std::unique_ptr<Message> (*decode)(Decoder& arguments, std::unique_ptr<RemoteReply>& reply,
+                                     LateArguments* late);
 };
 
 struct ActorType {

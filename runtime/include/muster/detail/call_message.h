@@ -45,8 +45,10 @@ class CallMessage : public Message {
   template <class... Args>
   explicit CallMessage(boost::intrusive_ptr<FutureState<R>> local, Args&&... args)
       : arguments_(std::forward<Args>(args)...), local_(std::move(local)) {}
-  CallMessage(Arguments arguments, std::unique_ptr<RemoteReply> remote)
-      : arguments_(std::move(arguments)), remote_(std::move(remote)) {}
+  /// One from another node, whose arguments `decode` gives; then comes answer_to.
+  template <class Decode>
+  CallMessage(std::in_place_t, Decode&& decode) : arguments_(decode()) {}
+  void answer_to(std::unique_ptr<RemoteReply> remote) noexcept { remote_ = std::move(remote); }
 
   HandlerRun invoke(void* object, HandlerContext& context) override {
     A& actor = *static_cast<A*>(object);

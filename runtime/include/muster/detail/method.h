@@ -38,26 +38,27 @@ std::unique_ptr<Message> make_call(Caller caller, Args&&... args) {
 }
 
 template <class A, auto M>
-Result<std::unique_ptr<Message>> decode_call(Decoder& decoder, std::unique_ptr<RemoteReply>& reply,
-                                             [[maybe_unused]] LateArguments* late) {
+std::unique_ptr<Message> decode_call(Decoder& decoder, std::unique_ptr<RemoteReply>& reply,
+                                     [[maybe_unused]] LateArguments* late) {
   using Signature = MemberSignature<decltype(M)>;
   if constexpr (kFaultless<MethodFault<A, M>>) {
-    // Braces fix the order: left to right.
-    typename Signature::Arguments arguments = [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return typename Signature::Arguments{
-          decode_argument<std::tuple_element_t<I, typename Signature::Arguments>>(decoder, late,
-                                                                                  I)...};
-    }
-    (std::make_index_sequence<Signature::kArity>());
-    std::unique_ptr<MessageOf<A, M>> call;
+    // In place; braces fix the order: left to right.
+    auto call = std::make_unique<MessageOf<A, M>>(std::in_place, [&] {
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return typename Signature::Arguments{
+            decode_argument<std::tuple_element_t<I, typename Signature::Arguments>>(decoder, late,
+                                                                                    I)...};
+      }
+      (std::make_index_sequence<Signature::kArity>());
+    });
     if constexpr (Signature::kIsStream) {
       auto sink = decode_value<SinkAddress<ResultOf<M>>>(decoder);
       if (!reply || !sink.valid()) decoder.fail("expected where the items go");
-      if (decoder.failed()) return fail(decoder.error());
-      call.reset(new MessageOf<A, M>(std::move(arguments), std::move(sink), std::move(reply)));
+      if (decoder.failed()) return nullptr;
+      call->answer_to(std::move(sink), std::move(reply));
     } else {
-      if (decoder.failed()) return fail(decoder.error());
-      call.reset(new MessageOf<A, M>(std::move(arguments), std::move(reply)));
+      if (decoder.failed()) return nullptr;
+      call->answer_to(std::move(reply));
     }
     if (late != nullptr) late->bind(call->arguments());
     return call;

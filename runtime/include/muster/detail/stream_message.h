@@ -20,11 +20,14 @@ class StreamMessage final : public Message {
       : arguments_(std::forward<Args>(args)...),
         key_{buffer->end().get(), 0},
         buffer_(std::move(buffer)) {}
-  StreamMessage(Arguments arguments, SinkAddress<T> sink, std::unique_ptr<RemoteReply> reply)
-      : arguments_(std::move(arguments)),
-        key_(reply->key()),
-        sink_(std::move(sink)),
-        reply_(std::move(reply)) {}
+  /// One from another node, whose arguments `decode` gives; then comes answer_to.
+  template <class Decode>
+  StreamMessage(std::in_place_t, Decode&& decode) : arguments_(decode()) {}
+  void answer_to(SinkAddress<T> sink, std::unique_ptr<RemoteReply> reply) {
+    key_ = reply->key();
+    sink_ = std::move(sink);
+    reply_ = std::move(reply);
+  }
 
   HandlerRun invoke(void* object, HandlerContext&) override {
     if (reply_) {
@@ -91,7 +94,7 @@ class StreamMessage final : public Message {
   RoomAwaiter wait_for_room() { return RoomAwaiter(*buffer_, buffer_->room()); }
 
   Arguments arguments_;
-  const CallKey key_;
+  CallKey key_;
   SinkAddress<T> sink_;                 // and
   std::unique_ptr<RemoteReply> reply_;  // of a call from another node that has not begun
   boost::intrusive_ptr<StreamBuffer<T>> buffer_;

@@ -21,8 +21,8 @@ class Recorder : public SessionEvents {
   void on_ready(const PeerInfo& peer) override {
     record([&] { peers.push_back(peer); });
   }
-  void on_message(const wire::IncomingMessage& message) override {
-    record([&] { messages.push_back(message); });
+  std::size_t on_message(const wire::IncomingMessage& message) override {
+    return record([&] { messages.push_back(message); }), 1;
   }
   void on_batch_end() override {
     record([&] { ++batches; });

@@ -31,6 +31,7 @@ class SendQueueTest : public ::testing::Test {
         at += n;
         EXPECT_TRUE(reader.commit(n, [this](const wire::IncomingMessage& m) {
           order.push_back(m.kind() == wire::FrameKind::kHeartbeat ? 0 : call_id(m));
+          if (on_message) on_message(m);
           return true;
         }));
       }
@@ -47,6 +48,7 @@ class SendQueueTest : public ::testing::Test {
   WriteOp op;
   wire::FrameReader reader{wire::Limits()};
   std::vector<std::uint64_t> order;  // call ids; 0 is a heartbeat
+  std::function<void(const wire::IncomingMessage&)> on_message;
 };
 
 using Order = std::vector<std::uint64_t>;
@@ -149,6 +151,81 @@ TEST_F(SendQueueTest, FlowOrderHoldsForAnySequence) {
     EXPECT_EQ(total, id) << "seed " << seed;
     EXPECT_EQ(queue.bytes(), 0u);
   }
+}
+
+// One-way messages of a flow, each with its number as its argument, some too large for the lane.
+TEST_F(SendQueueTest, OneWayCallsShareFramesAndKeepTheirOrder) {
+  const auto one_way = [](std::uint64_t actor, std::uint64_t number, std::size_t payload) {
+    return wire::encode_call({.actor = actor}, 2, nullptr, [&](Encoder& e) {
+      e.natural(number);
+      e.text(std::string(payload, 'x'));
+    });
+  };
+  std::size_t frames = 0;
+  std::map<std::uint64_t, std::uint64_t> last;
+  std::uint64_t total = 0;
+  std::uint64_t seed = 0;
+  on_message = [&](const wire::IncomingMessage& m) {
+    ++frames;
+    const std::uint64_t actor = wire::parse_call(m)->actor;
+    Decoder calls = wire::arguments(m, nullptr);
+    do {
+      const std::uint64_t number = calls.natural();
+      EXPECT_GT(number, std::exchange(last[actor], number)) << "seed " << seed;
+      ++total;
+    } while (wire::next_call(calls) == wire::NextCall::kFound);
+  };
+  for (seed = 1; seed <= 200; ++seed) {
+    Random random(seed);
+    total = 0;
+    last.clear();
+    for (std::uint64_t i = 1; i <= 200; ++i) {
+      const std::size_t payload = random.below(100) == 0 ? 3000 + random.below(9000) : 10;
+      queue.push(one_way(1 + random.below(10) / 9, i, payload));
+      EXPECT_EQ(queue.one_way(), i - total) << "seed " << seed;
+      if (random.below(20) == 0) take_one();
+    }
+    take_all();
+    EXPECT_EQ(total, 200U) << "seed " << seed;
+    EXPECT_EQ(queue.bytes(), 0U);
+    EXPECT_EQ(queue.one_way(), 0U);
+  }
+  EXPECT_LT(frames, 200U * 200U * 3 / 4);
+}
+
+TEST_F(SendQueueTest, FramesOfSeveralCallsAreNoLargerThanThePeerTakes) {
+  const auto one_way = [] {
+    return wire::encode_call({.actor = 1}, 1, nullptr,
+                             [](Encoder& e) { e.text(std::string(64, 'x')); });
+  };
+  for (const std::size_t allowed : {std::size_t{200}, std::size_t{1000}, std::size_t{1} << 30}) {
+    queue.set_frame_bytes_max(allowed);
+    std::size_t largest = 0;
+    on_message = [&](const wire::IncomingMessage& m) {
+      largest = std::max(largest, m.bytes().size());
+    };
+    for (int i = 0; i < 100; ++i) queue.push(one_way());
+    take_all();
+    EXPECT_LE(largest, std::min(allowed, kChunk));
+    EXPECT_GT(largest, std::min(allowed, kChunk) - 200);
+  }
+}
+
+// What the connection has not taken to the last byte was not sent: a frame is whole or nothing.
+TEST_F(SendQueueTest, PartOfAFrameCountsAsNoneOfItsCalls) {
+  for (int i = 0; i < 5; ++i) queue.push(wire::encode_call({.actor = 1}, 0, nullptr, [](auto&) {}));
+  queue.push(wire::encode_call({.actor = 2}, 0, nullptr, [](auto&) {}));
+  EXPECT_EQ(queue.one_way(), 6U);
+  ASSERT_TRUE(queue.take(op));
+  const std::size_t all = op.rest().front().size();
+  const std::size_t second = wire::encode_call({.actor = 2}, 0, nullptr, [](auto&) {}).size();
+  EXPECT_EQ(op.one_way(), 6U);
+  op.consume(all - second - 1);
+  EXPECT_EQ(op.one_way(), 6U);
+  op.consume(1);
+  EXPECT_EQ(op.one_way(), 1U);
+  op.consume(second);
+  EXPECT_EQ(op.one_way(), 0U);
 }
 
 TEST_F(SendQueueTest, ChunkSizeLimitHoldsToTheWord) {

@@ -43,7 +43,10 @@ void read_all(const IncomingMessage& message) {
     decode_value<bool>(decoder);
     decode_value<std::vector<std::string>>(decoder);
     Decoder again = arguments(message, nullptr);
-    while (again.remaining() > 0) again.skip();
+    do {
+      while (again.remaining() > 0) again.skip();
+      EXPECT_LE(call_bytes(again), message.bytes().size());
+    } while (next_call(again) == NextCall::kFound);
   }
   if (message.kind() == FrameKind::kReply) {
     Decoder decoder = result(message, nullptr);

@@ -50,6 +50,17 @@ TEST(GoldenTest, Version1CallIsReadToTheLastValue) {
   EXPECT_FALSE(decoder.failed());
 }
 
+TEST(GoldenTest, Version1FrameOfTwoCallsIsRead) {
+  const auto message = IncomingMessage::copy_of(read_file(path_of("shared_call")));
+  ASSERT_TRUE(message);
+  EXPECT_EQ(*parse_call(*message), (CallHeader{.actor = 8, .method = 7}));
+  Decoder decoder = arguments(*message, nullptr);
+  EXPECT_EQ(decode_value<int>(decoder), 42);
+  ASSERT_EQ(next_call(decoder), NextCall::kFound);
+  EXPECT_EQ(decode_value<int>(decoder), 43);
+  EXPECT_EQ(next_call(decoder), NextCall::kNone);
+}
+
 TEST(GoldenTest, Version1MonitorThatLinksNobodyIsRead) {
   const auto message = IncomingMessage::copy_of(read_file(path_of("monitor")));
   ASSERT_TRUE(message);

@@ -71,7 +71,8 @@ TEST(LayoutTest, CallsWithAndWithoutChoicesAreTheSchemas) {
                                     .references = references},
                                    1, nullptr, [](Encoder& e) { encode_value(e, 42); })
                            .to_bytes();
-    EXPECT_GT(bytes.size(), std::exchange(size, bytes.size()));
+    // A one-way call has a pointer to the next instead.
+    EXPECT_GE(bytes.size(), std::exchange(size, bytes.size()));
     EXPECT_EQ(laid_out_anew(bytes, 1 << 16), bytes);
     auto flat = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
     std::ranges::copy(bytes, std::as_writable_bytes(std::span(flat.begin(), flat.size())).begin());

@@ -1,5 +1,6 @@
 // Every kind of frame: what goes in comes out.
 
+#include "runtime/wire/shared_frame.h"
 #include "tests/unit/runtime/wire/wire_fixture.h"
 
 namespace muster::wire {
@@ -58,6 +59,15 @@ std::vector<Sample> samples() {
                                             encode_value(e, 42);
                                             e.none();
                                           }));
+  const auto one_way = [](int number) {
+    return encode_call({.actor = 8, .method = 7}, 1, nullptr,
+                       [number](Encoder& e) { encode_value(e, number); });
+  };
+  std::vector<std::byte> shared;
+  SharedFrame frame;
+  frame.append(shared, one_way(42));
+  EXPECT_GT(frame.join(shared, one_way(43), 1024), 0U);
+  out.push_back({"shared_call", std::move(shared)});
   add("result", encode_result(5, nullptr, [](Encoder& e) { encode_value(e, 2.5); }));
   add("error", encode_error(5, error));
   add("release", encode_release({4, 2}));
