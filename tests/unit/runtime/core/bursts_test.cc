@@ -1,6 +1,7 @@
 // One-way messages that wait for the connection together share frames: each is handled all the
 // same, or is a dead letter, once and in order.
 
+#include "runtime/net/session.h"
 #include "unit/runtime/core/fixture.h"
 
 namespace muster::test {
@@ -58,12 +59,14 @@ class Ledger {
 };
 MUSTER_ACTOR(Ledger, note, keep, drop, noted, kept);
 
+constexpr const char* kToken = "secret";
+
 class BurstsTest : public ::testing::Test {
  protected:
   BurstsTest()
       : world(test_seed()),
-        head(world.start("head", {.listen = "head:1"})),
-        node(world.start("node", {.mailbox_capacity = 10'000})),
+        head(world.start("head", {.listen = "head:1", .token = kToken})),
+        node(world.start("node", {.token = kToken, .mailbox_capacity = 10'000})),
         actor(node.spawn<Ledger>({.name = "ledger"})) {
     value_or_throw(node.join("head:1", 5s));
     far = value_or_throw(head.find<Ledger>("ledger", 5s));
@@ -183,6 +186,89 @@ TEST_F(BurstsTest, ThatIsLostWithItsConnectionIsCountedMessageByMessage) {
   // The first left for the network before the others waited.
   EXPECT_GE(lost, 99U);
   EXPECT_LE(lost, 100U);
+}
+
+// contract 3.3
+TEST_F(BurstsTest, FramesAreNoLargerThanTheOtherNodeTakes) {
+  constexpr std::size_t kTakes = 1024;
+  auto& small = world.start(
+      "small", {.token = kToken, .mailbox_capacity = 10'000, .message_bytes_max = kTakes});
+  const auto ledger = small.spawn<Ledger>({.name = "small ledger"});
+  value_or_throw(small.join("head:1", 5s));
+  const auto there = value_or_throw(head.find<Ledger>("small ledger", 5s));
+  for (int i = 0; i < 200; ++i) there.send<&Ledger::note>(i, Ledger::text_of(i));
+  world.run_for(100ms);
+  EXPECT_EQ(ledger.call<&Ledger::noted>().get(), 200);
+  EXPECT_EQ(head.dead_letters().total(), 0U);
+}
+
+/// A peer that writes what ours never does.
+class Stranger : public net::SessionEvents {
+ public:
+  Stranger(muster::testing::SimWorld& world, const std::string& address)
+      : transport_(world.network().make_transport("stranger")) {
+    transport_->connect(address, 5s, [&](Result<std::unique_ptr<ByteStream>> stream) {
+      net::SessionOptions options;
+      options.node = {7, 7};
+      options.token = kToken;
+      session =
+          net::Session::start(std::move(value_or_throw(std::move(stream))), transport_->timers(),
+                              options, std::shared_ptr<net::SessionEvents>(this, [](auto*) {}));
+    });
+    world.run_for(100ms);
+  }
+  void on_ready(const net::PeerInfo&) override {}
+  std::size_t on_message(const wire::IncomingMessage&) override { return 1; }
+  void on_closed(const Error& error) override { cause = error.message; }
+
+  std::shared_ptr<net::Session> session;
+  std::string cause;
+
+ private:
+  std::unique_ptr<Transport> transport_;
+};
+
+/// A call of `note` with another behind it, that begins with these words.
+std::vector<std::byte> two_notes(const ActorId& actor, std::uint64_t method, std::uint64_t call_id,
+                                 std::uint64_t first_open) {
+  const auto note = [&](int number, std::uint64_t id) {
+    const wire::CallHeader header{
+        .call_id = id, .actor = actor.number, .method = method, .first_open = first_open};
+    return wire::encode_call(header, 2, nullptr, [number](Encoder& e) {
+      encode_value(e, number);
+      encode_value(e, Ledger::text_of(number));
+    });
+  };
+  std::vector<std::byte> bytes;
+  wire::SharedFrame frame;
+  frame.append(bytes, note(0, 0));
+  EXPECT_GT(frame.join(bytes, note(1, 0), 4096), 0U);
+  // The first word of a call is its id, behind the table, the root and the frame.
+  std::memcpy(&bytes[8 + 8 + 16], &call_id, 8);
+  return bytes;
+}
+
+// contract 3.3
+TEST_F(BurstsTest, CallThatIsToBeAnsweredIsNotHandledWithAnotherBehindIt) {
+  const std::uint64_t method = detail::MethodOf<Ledger, &Ledger::note>::kHash;
+  const auto ledger = head.spawn<Ledger>({.name = "of head"});
+  for (const std::uint64_t call_id : {std::uint64_t{0}, std::uint64_t{5}, wire::kKeptCall + 5}) {
+    Stranger stranger(world, "head:1");
+    const bool kept = call_id > wire::kKeptCall;
+    const auto bytes = two_notes(ledger.id(), method, call_id, kept ? call_id : 0);
+    const int before = ledger.call<&Ledger::noted>().get();
+    const auto sent = stranger.session->send(
+        wire::OutgoingMessage::of_bytes(bytes, wire::Lane::kCalls, ledger.id().number, 0));
+    ASSERT_TRUE(sent) << sent.error().message;
+    world.run_for(100ms);
+    const int handled = ledger.call<&Ledger::noted>().get() - before;
+    EXPECT_EQ(handled, call_id == 0 ? 2 : 0) << call_id;
+    if (call_id == 0) {
+      EXPECT_EQ(stranger.cause, "");
+    } else {
+      EXPECT_THAT(stranger.cause, HasSubstr("a call with another behind it where none may be"));
+    }
+  }
 }
 
 }  // namespace
