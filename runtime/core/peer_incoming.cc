@@ -127,9 +127,10 @@ struct Peer::IncomingCall {
 Result<void> Peer::on_call(const wire::IncomingMessage& message, std::size_t& calls) {
   const wire::CallHeader header = wire::call_header(message);
   IncomingCall call(*this, message, header);
-  if (header.call_id != 0) {
+  const bool kept = header.first_open != 0;
+  if (header.call_id != 0 || kept) {
     if (wire::is_followed(call.arguments)) return out_of_place();
-    if (header.first_open != 0) [[unlikely]] {
+    if (kept) [[unlikely]] {
       on_kept_call(call);
     } else {
       handle_call(call, std::make_unique<ConnectionReply>(shared_from_this(), header.call_id));

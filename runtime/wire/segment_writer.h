@@ -47,7 +47,8 @@ class SegmentWriter {
 
   // Each of these puts its object behind all others, zeroed, and points the pointer at `pointer`
   // at it. Throws Exception (kInvalid) when the segment would outgrow what pointers reach.
-  // The root, and what it holds, whose data is not zeroed: the caller sets every word of it.
+  // This one first: the root, and what it holds, whose data is not zeroed but all the caller's to
+  // set.
   Position add_frame(FrameKind kind, StructSize content);
   Position add_struct(Position pointer, StructSize size);
   Position add_structs(Position pointer, std::size_t count, StructSize size);  // the first one
@@ -130,7 +131,9 @@ inline SegmentWriter::Position SegmentWriter::add_structs(Position pointer, std:
                                                           StructSize size) {
   const Position tag = reserve(1 + count * size.words());
   if (count == 1) {
-    std::memset(word_at(tag + 1), 0, 8 * size.words());  // of a constant size, as above
+    // A size known when compiled: the usual call has one argument, and clearing as little of a size
+    // known only now takes as long as all the rest.
+    std::memset(word_at(tag + 1), 0, 8 * size.words());
   } else {
     std::memset(word_at(tag + 1), 0, 8 * count * size.words());
   }
