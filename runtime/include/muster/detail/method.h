@@ -105,8 +105,8 @@ void send_call(ActorRef& ref, OutgoingCall call, boost::intrusive_ptr<PendingRep
                Args&&... args) {
   using Signature = MemberSignature<decltype(M)>;
   using Stored = typename Signature::Arguments;
-  const auto* caller = pending.get();  // alive while the message is written
-  const auto finish = [caller]([[maybe_unused]] Encoder& encoder) {
+  [[maybe_unused]] const auto* caller = pending.get();  // alive while the message is written
+  const auto finish = [&]([[maybe_unused]] Encoder& encoder) {
     if constexpr (Signature::kIsStream) {
       encode_value(encoder, static_cast<const StreamCall<ResultOf<M>>*>(caller)->sink());
     }
