@@ -37,10 +37,16 @@ function(muster_layer name)
   target_link_libraries(muster_${name} PUBLIC ${L_DEPS} PRIVATE ${L_PRIVATE_DEPS} muster_flags)
 endfunction()
 
-# muster_use_pch(TARGET HEADER...): precompiled headers, except under clang-tidy or when disabled.
+# muster_use_pch(TARGET HEADER... | REUSE_FROM TARGET): precompiled headers, unless disabled. Sources
+# include what they use all the same: clang-tidy sees them without.
 option(MUSTER_PCH "Use precompiled headers" ON)
 function(muster_use_pch target)
-  if(MUSTER_PCH)
+  if(NOT MUSTER_PCH)
+    return()
+  endif()
+  if("${ARGV1}" STREQUAL REUSE_FROM)
+    target_precompile_headers(${target} ${ARGN})
+  else()
     target_precompile_headers(${target} PRIVATE ${ARGN})
   endif()
 endfunction()

@@ -284,6 +284,7 @@ Result<bool> FrameReader::deliver(const IncomingMessage& message, Sink sink) {
 Result<bool> FrameReader::add_chunk(const IncomingMessage& message, Sink sink) {
   const auto chunk = parse_chunk(message);
   if (!chunk) return fail(chunk.error());
+  if (chunk->data.empty()) return fail(ErrorCode::kCorrupt, "a chunk without bytes");
   auto stream = stream_for(chunk->stream, chunk->total, chunk->offset, chunk->align_offset);
   if (!stream) return fail(std::move(stream.error()));
   if (chunk->data.size() > (*stream)->total - (*stream)->arrived) {

@@ -144,3 +144,12 @@ struct Codec<Handle<A>> {
         #Class __VA_OPT__(MUSTER_DETAIL_EXPAND(MUSTER_DETAIL_METHODS(Class, __VA_ARGS__)))); \
   }                                                                                          \
   static_assert(true, "MUSTER_ACTOR is followed by a semicolon")
+
+/// For a class that many files use: what receives its messages is compiled once, not in each of
+/// them. After MUSTER_ACTOR, at global scope, the class with its namespaces:
+///     MUSTER_ACTOR_EXTERN(shop::Cart);       // in the header
+///     MUSTER_ACTOR_INSTANTIATE(shop::Cart);  // in one source file, or nothing links
+#define MUSTER_ACTOR_EXTERN(Class) extern MUSTER_ACTOR_INSTANTIATE(Class)
+#define MUSTER_ACTOR_INSTANTIATE(Class)              \
+  template struct muster::detail::ActorTypeOf<Class, \
+                                              decltype(::muster::detail::description_of<Class>())>

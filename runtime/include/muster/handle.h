@@ -7,7 +7,7 @@
 
 #include <muster/call_options.h>
 #include <muster/detail/method.h>
-#include <muster/detail/pending_limit.h>
+#include <muster/detail/sender.h>
 #include <muster/future.h>
 
 namespace muster {
@@ -19,15 +19,13 @@ class Handle {
 
   /// An empty handle: only valid(), assignment and comparison are allowed.
   Handle() = default;
-  explicit Handle(detail::HandleRef ref, CallOptions options = {})
-      : ref_(std::move(ref)), options_(options) {
-    if (options_.max_pending > 0) limit_ = new detail::PendingLimit(options_.max_pending);
-  }
+  explicit Handle(detail::HandleRef ref, const CallOptions& options = {})
+      : sender_(std::move(ref), options) {}
 
-  bool valid() const noexcept { return ref_.get() != nullptr; }
-  ActorId id() const { return checked().id(); }
+  bool valid() const noexcept { return ref().get() != nullptr; }
+  ActorId id() const { return sender_.actor().id(); }
   /// True when the actor lives in this process's runtime.
-  bool is_local() const { return checked().is_local(); }
+  bool is_local() const { return sender_.actor().is_local(); }
 
   /// Calls the method; the Future (of a method that returns a Stream: that) ends in its result,
   /// what it threw (kFailed), kTimeout at the deadline, kOverloaded when the mailbox or connection
@@ -46,20 +44,16 @@ class Handle {
     } else if constexpr (Method::Signature::kIsStream) {
       return stream<M>(std::forward<Args>(args)...);
     } else {
-      auto& ref = checked();
-      auto state = boost::intrusive_ptr(new detail::CallState<R>(ref));
-      const Duration timeout = options_.timeout.value_or(ref.default_timeout());
-      if (limit_ && !limit_->enter(*state, Method::kName)) return Future<R>(std::move(state));
-      if (ref.timed()) detail::time_call(*state);
-      state->arm_deadline(timeout, Method::kName);
-      if (ref.is_local()) {
-        deliver(ref, timeout, detail::make_call<A, M>(state, std::forward<Args>(args)...));
+      auto call = sender_.template start<R>(Method::kName);
+      if (!call.open) {
+        // It has ended.
+      } else if (is_local()) {
+        deliver(call.timeout, detail::make_call<A, M>(call.state, std::forward<Args>(args)...));
       } else {
-        detail::send_call<M>(ref, outgoing<M>(timeout, delivery()),
-                             boost::intrusive_ptr(new detail::RemoteCall<R>(state)),
-                             std::forward<Args>(args)...);
+        detail::send_call<M>(sender_.actor(), outgoing<M>(call.timeout),
+                             detail::remote_end(call.state), std::forward<Args>(args)...);
       }
-      return Future<R>(std::move(state));
+      return Future<R>(std::move(call.state));
     }
   }
 
@@ -68,13 +62,10 @@ class Handle {
   template <auto M, class... Args>
   void send(Args&&... args) const {
     if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
-      auto& ref = checked();
-      const bool waits = options_.when_full == WhenFull::kWait || options_.retry;
-      const Duration patience = waits ? options_.timeout.value_or(ref.default_timeout()) : kForever;
-      if (ref.is_local()) {
-        deliver(ref, patience, detail::make_call<A, M>(nullptr, std::forward<Args>(args)...));
+      if (is_local()) {
+        deliver(sender_.patience(), detail::make_call<A, M>(nullptr, std::forward<Args>(args)...));
       } else {
-        detail::send_call<M>(ref, outgoing<M>(patience, delivery()), nullptr,
+        detail::send_call<M>(sender_.actor(), outgoing<M>(sender_.patience()), nullptr,
                              std::forward<Args>(args)...);
       }
     } else {
@@ -90,22 +81,19 @@ class Handle {
   Future<void> offer(Args&&... args) const {
     using Method = detail::MethodOf<A, M>;
     if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
-      auto& ref = checked();
-      auto taken = boost::intrusive_ptr(new detail::CallState<void>(ref));
-      const Duration timeout = options_.timeout.value_or(ref.default_timeout());
-      if (limit_ && !limit_->enter(*taken, Method::kName)) return Future<void>(std::move(taken));
-      if (ref.timed()) detail::time_call(*taken);
-      auto as = delivery();
-      as.offer = true;
-      if (ref.is_local()) {
-        as.patience = timeout;
-        ref.deliver_as(as, detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
-                       detail::actor_type<A>(), taken);
+      auto& actor = sender_.actor();
+      auto taken = boost::intrusive_ptr(new detail::CallState<void>(actor));
+      if (!sender_.enter(*taken, Method::kName)) return Future<void>(std::move(taken));
+      auto call = outgoing<M>(sender_.timeout());
+      call.delivery.offer = true;
+      if (actor.is_local()) {
+        call.delivery.patience = call.timeout;
+        actor.deliver_as(call.delivery,
+                         detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
+                         detail::actor_type<A>(), taken);
       } else {
-        taken->arm_deadline(timeout, Method::kName);
-        detail::send_call<M>(ref, outgoing<M>(timeout, as),
-                             boost::intrusive_ptr(new detail::RemoteCall<void>(taken)),
-                             std::forward<Args>(args)...);
+        taken->arm_deadline(call.timeout, Method::kName);
+        detail::send_call<M>(actor, call, detail::remote_end(taken), std::forward<Args>(args)...);
       }
       return Future<void>(std::move(taken));
     } else {
@@ -116,72 +104,52 @@ class Handle {
 
   /// The same actor with these options for calls and sends, and no others:
   /// `h.with({.timeout = 1s}).call<&A::m>()`.
-  Handle with(CallOptions options) const { return Handle(ref_, options); }
+  Handle with(const CallOptions& options) const { return Handle(ref(), options); }
 
   /// Ends the actor after what is in its mailbox now; later messages are rejected. Idempotent.
-  void stop() const { checked().stop(false); }
+  void stop() const { sender_.actor().stop(false); }
   /// Ends the actor as soon as its running handler returns or suspends; what waits is rejected.
-  void kill() const { checked().stop(true); }
+  void kill() const { sender_.actor().stop(true); }
 
   friend bool operator==(const Handle& a, const Handle& b) {
-    if (a.ref_.get() == nullptr || b.ref_.get() == nullptr) return a.ref_.get() == b.ref_.get();
+    if (!a.valid() || !b.valid()) return a.valid() == b.valid();
     return a.id() == b.id();
   }
-  const detail::HandleRef& ref() const noexcept { return ref_; }
+  const detail::HandleRef& ref() const noexcept { return sender_.ref(); }
 
  private:
-  detail::Delivery delivery() const noexcept {
-    return {.urgent = options_.urgent,
-            .group = options_.group.hash(),
-            .when_full = options_.when_full,
-            .retry = options_.retry};
+  void deliver(Duration patience, std::unique_ptr<detail::Message> message) const {
+    sender_.deliver(std::move(message), patience, detail::actor_type<A>());
   }
-  void deliver(detail::ActorRef& ref, Duration patience,
-               std::unique_ptr<detail::Message> message) const {
-    if (auto as = delivery(); as.plain()) {
-      ref.deliver(std::move(message), detail::actor_type<A>());
-    } else {
-      as.patience = patience;
-      ref.deliver_as(as, std::move(message), detail::actor_type<A>());
-    }
+  template <auto M>
+  detail::OutgoingCall outgoing(Duration timeout) const {
+    return sender_.outgoing(detail::MethodOf<A, M>::kHash, detail::MethodOf<A, M>::kName, timeout);
   }
   template <auto M, class... Args>
   Stream<detail::ResultOf<M>> stream(Args&&... args) const {
     using T = detail::ResultOf<M>;
-    auto& ref = checked();
-    auto state = boost::intrusive_ptr(new detail::CallState<void>(ref));
-    auto buffer = detail::StreamBuffer<T>::make(state, options_.stream_window);
-    const Duration timeout = options_.timeout.value_or(ref.default_timeout());
+    auto& actor = sender_.actor();
+    auto state = boost::intrusive_ptr(new detail::CallState<void>(actor));
+    auto buffer = detail::StreamBuffer<T>::make(state, sender_.options().stream_window);
+    const Duration timeout = sender_.timeout();
     state->arm_deadline(kForever, detail::MethodOf<A, M>::kName);
     detail::HandleRef sink;
-    const bool enters = !limit_ || limit_->enter(*state, detail::MethodOf<A, M>::kName);
-    if (enters && ref.timed()) detail::time_call(*state);
-    if (!enters) {
+    if (!sender_.enter(*state, detail::MethodOf<A, M>::kName)) {
       // The stream has ended.
-    } else if (ref.is_local()) {
-      deliver(ref, timeout, detail::make_call<A, M>(buffer, std::forward<Args>(args)...));
+    } else if (actor.is_local()) {
+      deliver(timeout, detail::make_call<A, M>(buffer, std::forward<Args>(args)...));
     } else if (auto made = detail::make_sink(buffer); !made) {
       state->complete_error(made.error());
     } else {
       sink = std::move(*made);
-      detail::send_call<M>(ref, outgoing<M>(timeout, delivery()),
+      detail::send_call<M>(actor, outgoing<M>(timeout),
                            boost::intrusive_ptr(new detail::StreamCall<T>(state, buffer, sink)),
                            std::forward<Args>(args)...);
     }
     return Stream<T>(detail::StreamReader<T>(std::move(buffer), timeout, std::move(sink)));
   }
-  template <auto M>
-  static detail::OutgoingCall outgoing(Duration timeout, const detail::Delivery& as) {
-    return {detail::MethodOf<A, M>::kHash, detail::MethodOf<A, M>::kName, timeout, as};
-  }
-  detail::ActorRef& checked() const {
-    MUSTER_CHECK(ref_.get() != nullptr, "the Handle is empty");
-    return *ref_.get();
-  }
 
-  detail::HandleRef ref_;
-  CallOptions options_;
-  boost::intrusive_ptr<detail::PendingLimit> limit_;  // shared with the copies; null: none
+  detail::Sender sender_;
 };
 
 }  // namespace muster

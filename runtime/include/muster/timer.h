@@ -80,8 +80,7 @@ class TickMessage final : public CallMessage<A, M> {
  public:
   TickMessage(typename MemberSignature<decltype(M)>::Arguments arguments,
               boost::intrusive_ptr<SelfTimer> series)
-      : CallMessage<A, M>(std::in_place, [&] { return std::move(arguments); }),
-        series_(std::move(series)) {}
+      : CallMessage<A, M>(std::in_place, std::move(arguments)), series_(std::move(series)) {}
   ~TickMessage() override { series_->tick_over(); }
   HandlerRun invoke(void* object, HandlerContext& context) override {
     if (series_->ended()) return {};

@@ -1,10 +1,14 @@
 #pragma once
 /// The message of a call or send: its arguments, the handler it runs, and whom it answers. Not for
 /// users.
+///
+/// A program has one CallMessage a method, so what does not depend on the method is not in it: it
+/// is in CallBase, compiled once, or in CallOf, once a type of result.
 
 #include <muster/detail/call_fault.h>
 #include <muster/detail/call_state.h>
 #include <muster/detail/copies.h>
+#include <muster/detail/late.h>
 
 namespace muster::detail {
 
@@ -34,108 +38,134 @@ decltype(auto) apply_method(A& actor, Arguments& arguments, [[maybe_unused]] boo
   (std::make_index_sequence<std::tuple_size_v<Arguments>>());
 }
 
-template <class A, auto M>
-class CallMessage : public Message {
-  using Method = MethodOf<A, M>;
-  using Signature = typename Method::Signature;
-  using R = typename Signature::Result;
-  using Arguments = typename Signature::Arguments;
+/// What all messages of one method have in common.
+struct MethodTraits {
+  std::string_view name;
+  std::size_t index;  // in its class
+  bool repeatable;    // its arguments can be copied
+};
 
+/// The message of a call but for its arguments and its handler.
+class CallBase : public Message {
  public:
-  template <class... Args>
-  explicit CallMessage(boost::intrusive_ptr<FutureState<R>> local, Args&&... args)
-      : arguments_(std::forward<Args>(args)...), local_(std::move(local)) {}
-  /// One from another node, whose arguments `decode` gives; then comes answer_to.
-  template <class Decode>
-  CallMessage(std::in_place_t, Decode&& decode) : arguments_(decode()) {}
   void answer_to(std::unique_ptr<RemoteReply> remote) noexcept { remote_ = std::move(remote); }
 
-  HandlerRun invoke(void* object, HandlerContext& context) override {
-    A& actor = *static_cast<A*>(object);
-    if (given_up()) return {};
-    if constexpr (Signature::kIsTask) {
-      return drive(*this, actor, context);
-    } else {
-      try {
-        if constexpr (std::is_void_v<R>) {
-          apply_method<M>(actor, arguments_, keep != 0);
-          reply(Result<void>(), context);
-        } else {
-          reply(Result<R>(apply_method<M>(actor, arguments_, keep != 0)), context);
-        }
-      } catch (const CheckFailure&) {
-        throw;
-      } catch (...) {
-        reply(fail(error_from_current_exception()), context);
-      }
-      return {};
-    }
-  }
-
-  void reject(const Error& cause) final {
-    if (local_) local_->complete(fail(cause));
-    if (remote_) remote_->error(cause);
-  }
+  void reject(const Error& cause) final;
   bool one_way() const noexcept final { return local_ == nullptr && remote_ == nullptr; }
-  std::string_view method() const noexcept final { return Method::kName; }
-  std::size_t method_index() const noexcept final { return Method::kIndex; }
-  CallKey key() const noexcept final {
-    if (local_) return {local_.get(), 0};
-    return remote_ ? remote_->key() : CallKey{};
-  }
-  bool repeatable() const noexcept final { return kCopies<Arguments>; }
+  std::string_view method() const noexcept final { return traits_.name; }
+  std::size_t method_index() const noexcept final { return traits_.index; }
+  CallKey key() const noexcept final;
+  bool repeatable() const noexcept final { return traits_.repeatable; }
   bool given_up() const noexcept final { return local_ && local_->claimed(); }
-  Arguments& arguments() noexcept { return arguments_; }
 
-  /// For those who play the actor in a test, instead of invoke() and reject().
-  const Arguments& arguments() const noexcept { return arguments_; }
-  /// Ends the call; false when it is one way.
+ protected:
+  CallBase(const MethodTraits& traits, boost::intrusive_ptr<FutureStateBase> local) noexcept
+      : traits_(traits), local_(std::move(local)) {}
+  ~CallBase() override;
+  FutureStateBase* local() const noexcept { return local_.get(); }
+  RemoteReply* remote() const noexcept { return remote_.get(); }
+  /// Ends the call in the exception that is being handled; rethrows a CheckFailure instead.
+  void end_in_exception(HandlerContext& context);
+  /// Ends the call, or reports what nobody waits for.
+  void end_in_error(const Error& error, HandlerContext& context);
+
+ private:
+  const MethodTraits& traits_;  // lives for ever
+  boost::intrusive_ptr<FutureStateBase> local_;
+  std::unique_ptr<RemoteReply> remote_;
+};
+
+/// The message of a call with this result.
+template <class R>
+class CallOf : public CallBase {
+ public:
+  /// Ends the call; false when it is one way. For those who play the actor in a test too, instead
+  /// of invoke() and reject().
   bool answer(Result<R> result) {
-    if (local_) {
-      local_->complete(std::move(result));
+    if (this->local() != nullptr) {
+      static_cast<FutureState<R>&>(*this->local()).complete(std::move(result));
       return true;
     }
-    if (!remote_) return false;
+    RemoteReply* const remote = this->remote();
+    if (remote == nullptr) return false;
     if (!result) {
-      remote_->error(result.error());
+      remote->error(result.error());
     } else if constexpr (std::is_void_v<R>) {
-      remote_->result([](Encoder& encoder) { encoder.none(); });
+      remote->result([](Encoder& encoder) { encoder.none(); });
     } else if constexpr (Wireable<R>) {
-      remote_->result([&](Encoder& encoder) { encode_value(encoder, std::move(*result)); });
+      remote->result([&](Encoder& encoder) { encode_value(encoder, std::move(*result)); });
     }
     return true;
   }
 
- private:
+ protected:
+  CallOf(const MethodTraits& traits, boost::intrusive_ptr<FutureState<R>> local) noexcept
+      : CallBase(traits, std::move(local)) {}
+
   // The message outlives the run: the cell keeps it until the run has ended or was destroyed.
-  static HandlerRun drive(CallMessage& self, A& actor, HandlerContext& context) {
+  static HandlerRun drive(CallOf& self, Task<R> task, HandlerContext& context) {
     std::optional<Result<R>> outcome;
     try {
       if constexpr (std::is_void_v<R>) {
-        co_await apply_method<M>(actor, self.arguments_, self.keep != 0);
+        co_await std::move(task);
         outcome.emplace();
       } else {
-        outcome.emplace(co_await apply_method<M>(actor, self.arguments_, self.keep != 0));
+        outcome.emplace(co_await std::move(task));
       }
     } catch (const CheckFailure&) {
       throw;
     } catch (...) {
       outcome.emplace(fail(error_from_current_exception()));
     }
-    self.reply(std::move(*outcome), context);
-  }
-
-  void reply(Result<R> result, HandlerContext& context) {
-    if (one_way()) {
-      if (!result) context.one_way_failed(Method::kName, result.error());
+    task = {};  // what the handler kept is gone before its caller hears of the end
+    if (*outcome) {
+      self.answer(std::move(*outcome));
     } else {
-      answer(std::move(result));
+      self.end_in_error(outcome->error(), context);
     }
   }
+};
 
+template <class A, auto M>
+class CallMessage : public CallOf<ResultOf<M>> {
+  using Method = MethodOf<A, M>;
+  using Signature = typename Method::Signature;
+  using R = typename Signature::Result;
+  using Arguments = typename Signature::Arguments;
+  static constexpr MethodTraits kTraits{Method::kName, Method::kIndex, kCopies<Arguments>};
+
+ public:
+  template <class... Args>
+  explicit CallMessage(boost::intrusive_ptr<FutureState<R>> local, Args&&... args)
+      : CallOf<R>(kTraits, std::move(local)), arguments_(std::forward<Args>(args)...) {}
+  CallMessage(std::in_place_t, Arguments&& arguments)
+      : CallOf<R>(kTraits, nullptr), arguments_(std::move(arguments)) {}
+  /// One from another node; then comes answer_to.
+  CallMessage(Decoder& decoder, LateArguments* late)
+      : CallOf<R>(kTraits, nullptr), arguments_(ArgumentsOf<Arguments>::decode(decoder, late)) {}
+
+  HandlerRun invoke(void* object, HandlerContext& context) override {
+    if (this->given_up()) return {};
+    A& actor = *static_cast<A*>(object);
+    try {
+      if constexpr (Signature::kIsTask) {
+        return this->drive(*this, apply_method<M>(actor, arguments_, this->keep != 0), context);
+      } else if constexpr (std::is_void_v<R>) {
+        apply_method<M>(actor, arguments_, this->keep != 0);
+        this->answer(Result<void>());
+      } else {
+        this->answer(Result<R>(apply_method<M>(actor, arguments_, this->keep != 0)));
+      }
+    } catch (...) {
+      this->end_in_exception(context);
+    }
+    return {};
+  }
+  Arguments& arguments() noexcept { return arguments_; }
+  const Arguments& arguments() const noexcept { return arguments_; }
+
+ private:
   Arguments arguments_;
-  boost::intrusive_ptr<FutureState<R>> local_;
-  std::unique_ptr<RemoteReply> remote_;
 };
 
 }  // namespace muster::detail

@@ -180,6 +180,15 @@ struct ArgumentsOf<std::tuple<S...>> {
   using Wire = std::tuple<LateWire<S>...>;
   template <class... Args>
   static constexpr bool kAnyLate = (kLate<Args, S> || ...);
+  /// From the wire; see MethodEntry::decode.
+  static std::tuple<S...> decode([[maybe_unused]] Decoder& decoder,
+                                 [[maybe_unused]] LateArguments* late) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      // Braces fix the order: left to right.
+      return std::tuple<S...>{decode_argument<S>(decoder, late, I)...};
+    }
+    (std::index_sequence_for<S...>());
+  }
 };
 
 }  // namespace muster::detail

@@ -19,7 +19,7 @@ std::unique_ptr<Message> make_call(Caller caller, Args&&... args) {
   using Call = MessageOf<A, M>;
   using Stored = typename MemberSignature<decltype(M)>::Arguments;
   if constexpr (!ArgumentsOf<Stored>::template kAnyLate<Args...>) {
-    return std::make_unique<Call>(std::move(caller), std::forward<Args>(args)...);
+    return std::unique_ptr<Message>(new Call(std::move(caller), std::forward<Args>(args)...));
   } else {
     LateArguments late;
     if constexpr (MemberSignature<decltype(M)>::kIsStream) {
@@ -27,31 +27,24 @@ std::unique_ptr<Message> make_call(Caller caller, Args&&... args) {
     } else {
       late.caller = caller;
     }
-    auto call = [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return std::make_unique<Call>(std::move(caller), now_or_late<std::tuple_element_t<I, Stored>>(
-                                                           late, I, std::forward<Args>(args))...);
+    Call* const call = [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return new Call(std::move(caller), now_or_late<std::tuple_element_t<I, Stored>>(
+                                             late, I, std::forward<Args>(args))...);
     }
     (std::index_sequence_for<Args...>());
+    std::unique_ptr<Message> owned(call);
     late.bind(call->arguments());
-    return make_late(std::move(call), std::move(late));
+    return make_late(std::move(owned), std::move(late));
   }
 }
 
 template <class A, auto M>
 std::unique_ptr<Message> decode_call(Decoder& decoder, std::unique_ptr<RemoteReply>& reply,
-                                     [[maybe_unused]] LateArguments* late) {
-  using Signature = MemberSignature<decltype(M)>;
+                                     LateArguments* late) {
   if constexpr (kFaultless<MethodFault<A, M>>) {
-    // In place; braces fix the order: left to right.
-    auto call = std::make_unique<MessageOf<A, M>>(std::in_place, [&] {
-      return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        return typename Signature::Arguments{
-            decode_argument<std::tuple_element_t<I, typename Signature::Arguments>>(decoder, late,
-                                                                                    I)...};
-      }
-      (std::make_index_sequence<Signature::kArity>());
-    });
-    if constexpr (Signature::kIsStream) {
+    auto* const call = new MessageOf<A, M>(decoder, late);
+    std::unique_ptr<Message> owned(call);
+    if constexpr (MemberSignature<decltype(M)>::kIsStream) {
       auto sink = decode_value<SinkAddress<ResultOf<M>>>(decoder);
       if (!reply || !sink.valid()) decoder.fail("expected where the items go");
       if (decoder.failed()) return nullptr;
@@ -61,37 +54,46 @@ std::unique_ptr<Message> decode_call(Decoder& decoder, std::unique_ptr<RemoteRep
       call->answer_to(std::move(reply));
     }
     if (late != nullptr) late->bind(call->arguments());
-    return call;
+    return owned;
   } else {
     refuse_to_compile<MethodFault<A, M>>();
     return nullptr;
   }
 }
 
+/// What is known of a class and its methods. The members are defined apart, so that one translation
+/// unit may define them for all; see MUSTER_ACTOR_EXTERN.
 template <class A, class Description>
 struct ActorTypeOf;
 template <class A, auto... Ms>
 struct ActorTypeOf<A, ActorDescription<A, Ms...>> {
-  static constexpr auto kDescription = description_of<A>();
-  static constexpr std::array<MethodEntry, sizeof...(Ms)> kMethods = {
-      MethodEntry{MethodOf<A, Ms>::kName, MethodOf<A, Ms>::kHash, &decode_call<A, Ms>}...};
+  static constinit const std::array<MethodEntry, sizeof...(Ms)> kMethods;
+  static constinit const ActorType kType;
+
   static constexpr bool unique() {
-    for (std::size_t i = 0; i < kMethods.size(); ++i) {
+    constexpr std::array<std::uint64_t, sizeof...(Ms)> hashes = {MethodOf<A, Ms>::kHash...};
+    for (std::size_t i = 0; i < hashes.size(); ++i) {
       for (std::size_t j = 0; j < i; ++j) {
-        if (kMethods[i].hash == kMethods[j].hash) return false;
+        if (hashes[i] == hashes[j]) return false;
       }
     }
     return true;
   }
   static_assert(unique(), "MUSTER_ACTOR lists a method twice");
-  static constexpr ActorType kType = {kDescription.name,
-                                      fnv1a(kDescription.name),
-                                      kMethods.data(),
-                                      kMethods.size(),
-                                      [](void* object) noexcept { delete static_cast<A*>(object); },
-                                      &typeid(A),
-                                      checkpoint_type<A>()};
 };
+template <class A, auto... Ms>
+constinit const std::array<MethodEntry, sizeof...(Ms)>
+    ActorTypeOf<A, ActorDescription<A, Ms...>>::kMethods = {
+        MethodEntry{MethodOf<A, Ms>::kName, MethodOf<A, Ms>::kHash, &decode_call<A, Ms>}...};
+template <class A, auto... Ms>
+constinit const ActorType ActorTypeOf<A, ActorDescription<A, Ms...>>::kType = {
+    description_of<A>().name,
+    fnv1a(description_of<A>().name),
+    kMethods.data(),
+    kMethods.size(),
+    [](void* object) noexcept { delete static_cast<A*>(object); },
+    &typeid(A),
+    checkpoint_type<A>()};
 
 template <class A>
 constexpr const ActorType& actor_type() {

@@ -20,9 +20,9 @@ class StreamMessage final : public Message {
       : arguments_(std::forward<Args>(args)...),
         key_{buffer->end().get(), 0},
         buffer_(std::move(buffer)) {}
-  /// One from another node, whose arguments `decode` gives; then comes answer_to.
-  template <class Decode>
-  StreamMessage(std::in_place_t, Decode&& decode) : arguments_(decode()) {}
+  /// One from another node; then comes answer_to.
+  StreamMessage(Decoder& decoder, LateArguments* late)
+      : arguments_(ArgumentsOf<Arguments>::decode(decoder, late)) {}
   void answer_to(SinkAddress<T> sink, std::unique_ptr<RemoteReply> reply) {
     key_ = reply->key();
     sink_ = std::move(sink);

@@ -62,7 +62,7 @@ template <class A, auto M>
 std::unique_ptr<muster::detail::Message> copy_of(const muster::detail::Message& message) {
   using Call = muster::detail::CallMessage<A, M>;
   auto arguments = static_cast<const Call&>(message).arguments();
-  return std::make_unique<Call>(std::in_place, [&] { return std::move(arguments); });
+  return std::make_unique<Call>(std::in_place, std::move(arguments));
 }
 
 }  // namespace detail_

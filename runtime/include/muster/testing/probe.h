@@ -99,7 +99,7 @@ class Probe {
   /// Makes an actor of class A that this probe plays; no A is made. Throws as Runtime::spawn does.
   template <class A>
   Handle<A> stand_in(const SpawnOptions& options = {}) {
-    return Handle<A>(make(kStandIn<A>, options));
+    return Handle<A>(make(stand_in_type<A>(), options));
   }
 
   /// Takes the next message, waiting for it, which must be a call or send of M. kTimeout when none
@@ -127,15 +127,16 @@ class Probe {
  private:
   using Wanted = bool (*)(const muster::detail::Message&);
 
-  template <class A>
-  static constexpr muster::detail::ActorType stand_in_type() {
-    muster::detail::ActorType type = muster::detail::actor_type<A>();
-    type.destroy = &Probe::destroy;
-    return type;
-  }
   /// Passes for an A wherever handles and nodes look, and has no A to destroy.
   template <class A>
-  static constexpr muster::detail::ActorType kStandIn = stand_in_type<A>();
+  static const muster::detail::ActorType& stand_in_type() {
+    static const muster::detail::ActorType type = [] {
+      muster::detail::ActorType as = muster::detail::actor_type<A>();
+      as.destroy = &Probe::destroy;
+      return as;
+    }();
+    return type;
+  }
 
   static void destroy(void* stand_in) noexcept;
   muster::detail::HandleRef make(const muster::detail::ActorType& type,

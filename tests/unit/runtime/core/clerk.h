@@ -49,3 +49,6 @@ class Clerk {
 MUSTER_ACTOR(Clerk, file, file_slowly, copy, refuse, weigh, me, keep, give, crash, each, filed);
 
 }  // namespace muster::test
+
+// Compiled once, in clerk.cc.
+MUSTER_ACTOR_EXTERN(muster::test::Clerk);

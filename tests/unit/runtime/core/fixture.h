@@ -63,24 +63,11 @@ class Counter {
       return e.error().code == ErrorCode::kInvalid ? -1 : -2;
     }
   }
-  Task<int> ask_slowly(Handle<Counter> other, int n) {
-    const int sum = co_await other.call<&Counter::add>(n);
-    co_await sleep_for(5ms);
-    co_return sum + value_;
-  }
+  Task<int> ask_slowly(Handle<Counter> other, int n);
   void keep(const std::vector<std::vector<Handle<Counter>>>& others) { kept_ = others; }
-  Task<int> nap(std::chrono::milliseconds time) {
-    co_await sleep_for(time);
-    co_return value_;
-  }
-  Task<> nap_and_fail(std::chrono::milliseconds time) {
-    co_await sleep_for(time);
-    throw std::runtime_error("late");
-  }
-  Task<> nap_and_check(std::chrono::milliseconds time) {
-    co_await sleep_for(time);
-    MUSTER_CHECK(value_ < 0, value_);
-  }
+  Task<int> nap(std::chrono::milliseconds time);
+  Task<> nap_and_fail(std::chrono::milliseconds time);
+  Task<> nap_and_check(std::chrono::milliseconds time);
 
  private:
   int value_;
@@ -137,3 +124,7 @@ std::string error_of(Future<T> future, Duration timeout = 60s) {
 }
 
 }  // namespace muster::test
+
+// Compiled once, in fixture.cc.
+MUSTER_ACTOR_EXTERN(muster::test::Counter);
+MUSTER_ACTOR_EXTERN(muster::test::Other);

@@ -57,19 +57,10 @@ class Phoenix {
   }
   void link(const Handle<Phoenix>& other) { this_actor::link(other); }
   void throw_up() { throw std::runtime_error("no failure"); }
-  Task<> nap_and_crash(std::chrono::milliseconds time) {
-    co_await sleep_for(time);
-    this_actor::crash("after a nap");
-  }
-  Task<int> nap(std::chrono::milliseconds time) {
-    co_await sleep_for(time);
-    co_return value_;
-  }
+  Task<> nap_and_crash(std::chrono::milliseconds time);
+  Task<int> nap(std::chrono::milliseconds time);
   /// Logs when it is asked to stop; whoever asked for the token outlives the actor's object.
-  Task<> nap_with_stop(std::chrono::milliseconds time) {
-    log_->stop.emplace(this_actor::stop_token(), Note{log_.get(), name_ + " told to stop"});
-    co_await sleep_for(time);
-  }
+  Task<> nap_with_stop(std::chrono::milliseconds time);
   void note(const std::string& text) { log_->lines.push_back(name_ + ": " + text); }
   void note_later(const std::string& text, std::chrono::milliseconds time) {
     this_actor::send_after<&Phoenix::note>(time, text);
@@ -120,3 +111,6 @@ class Owner {
 MUSTER_ACTOR(Owner, value);
 
 }  // namespace muster::test
+
+// Compiled once, in phoenix.cc.
+MUSTER_ACTOR_EXTERN(muster::test::Phoenix);

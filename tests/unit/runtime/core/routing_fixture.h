@@ -60,3 +60,6 @@ class RoutingTest : public WorldTest {
 };
 
 }  // namespace muster::test
+
+// Compiled once, in routing_fixture.cc.
+MUSTER_ACTOR_EXTERN(muster::test::Worker);

@@ -73,3 +73,7 @@ class KitTest : public ::testing::TestWithParam<Place> {
 };
 
 }  // namespace muster::testing
+
+// Compiled once, in kit_fixture.cc.
+MUSTER_ACTOR_EXTERN(muster::testing::Store);
+MUSTER_ACTOR_EXTERN(muster::testing::Cache);

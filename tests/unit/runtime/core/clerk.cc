@@ -1,0 +1,3 @@
+#include "unit/runtime/core/clerk.h"
+
+MUSTER_ACTOR_INSTANTIATE(muster::test::Clerk);
