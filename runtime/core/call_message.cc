@@ -2,8 +2,6 @@
 
 namespace muster::detail {
 
-CallBase::~CallBase() = default;
-
 void CallBase::reject(const Error& cause) {
   if (local_) local_->complete_error(cause);
   if (remote_) remote_->error(cause);

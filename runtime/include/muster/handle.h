@@ -44,16 +44,19 @@ class Handle {
     } else if constexpr (Method::Signature::kIsStream) {
       return stream<M>(std::forward<Args>(args)...);
     } else {
-      auto call = sender_.template start<R>(Method::kName);
-      if (!call.open) {
-        // It has ended.
-      } else if (is_local()) {
-        deliver(call.timeout, detail::make_call<A, M>(call.state, std::forward<Args>(args)...));
+      auto& actor = sender_.actor();
+      auto state = boost::intrusive_ptr(new detail::CallState<R>(actor));
+      if (!sender_.enter(actor, *state, Method::kName)) return Future<R>(std::move(state));
+      const auto as = sender_.delivery(sender_.timeout(actor));
+      state->arm_deadline(as.patience, Method::kName);
+      if (actor.is_local()) {
+        detail::deliver(actor, as, detail::make_call<A, M>(state, std::forward<Args>(args)...),
+                        detail::actor_type<A>());
       } else {
-        detail::send_call<M>(sender_.actor(), outgoing<M>(call.timeout),
-                             detail::remote_end(call.state), std::forward<Args>(args)...);
+        detail::send_call<M>(actor, outgoing<M>(as), detail::remote_end(state),
+                             std::forward<Args>(args)...);
       }
-      return Future<R>(std::move(call.state));
+      return Future<R>(std::move(state));
     }
   }
 
@@ -62,11 +65,13 @@ class Handle {
   template <auto M, class... Args>
   void send(Args&&... args) const {
     if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
-      if (is_local()) {
-        deliver(sender_.patience(), detail::make_call<A, M>(nullptr, std::forward<Args>(args)...));
+      auto& actor = sender_.actor();
+      const auto as = sender_.delivery(sender_.patience(actor));
+      if (actor.is_local()) {
+        detail::deliver(actor, as, detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
+                        detail::actor_type<A>());
       } else {
-        detail::send_call<M>(sender_.actor(), outgoing<M>(sender_.patience()), nullptr,
-                             std::forward<Args>(args)...);
+        detail::send_call<M>(actor, outgoing<M>(as), nullptr, std::forward<Args>(args)...);
       }
     } else {
       detail::refuse_to_compile<detail::SendFault<A, M, Args...>>();
@@ -83,17 +88,16 @@ class Handle {
     if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
       auto& actor = sender_.actor();
       auto taken = boost::intrusive_ptr(new detail::CallState<void>(actor));
-      if (!sender_.enter(*taken, Method::kName)) return Future<void>(std::move(taken));
-      auto call = outgoing<M>(sender_.timeout());
-      call.delivery.offer = true;
+      if (!sender_.enter(actor, *taken, Method::kName)) return Future<void>(std::move(taken));
+      auto as = sender_.delivery(sender_.timeout(actor));
+      as.offer = true;
       if (actor.is_local()) {
-        call.delivery.patience = call.timeout;
-        actor.deliver_as(call.delivery,
-                         detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
+        actor.deliver_as(as, detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
                          detail::actor_type<A>(), taken);
       } else {
-        taken->arm_deadline(call.timeout, Method::kName);
-        detail::send_call<M>(actor, call, detail::remote_end(taken), std::forward<Args>(args)...);
+        taken->arm_deadline(as.patience, Method::kName);
+        detail::send_call<M>(actor, outgoing<M>(as), detail::remote_end(taken),
+                             std::forward<Args>(args)...);
       }
       return Future<void>(std::move(taken));
     } else {
@@ -118,12 +122,9 @@ class Handle {
   const detail::HandleRef& ref() const noexcept { return sender_.ref(); }
 
  private:
-  void deliver(Duration patience, std::unique_ptr<detail::Message> message) const {
-    sender_.deliver(std::move(message), patience, detail::actor_type<A>());
-  }
   template <auto M>
-  detail::OutgoingCall outgoing(Duration timeout) const {
-    return sender_.outgoing(detail::MethodOf<A, M>::kHash, detail::MethodOf<A, M>::kName, timeout);
+  static detail::OutgoingCall outgoing(const detail::Delivery& as) {
+    return {detail::MethodOf<A, M>::kHash, detail::MethodOf<A, M>::kName, as.patience, as};
   }
   template <auto M, class... Args>
   Stream<detail::ResultOf<M>> stream(Args&&... args) const {
@@ -131,22 +132,23 @@ class Handle {
     auto& actor = sender_.actor();
     auto state = boost::intrusive_ptr(new detail::CallState<void>(actor));
     auto buffer = detail::StreamBuffer<T>::make(state, sender_.options().stream_window);
-    const Duration timeout = sender_.timeout();
+    const auto as = sender_.delivery(sender_.timeout(actor));
     state->arm_deadline(kForever, detail::MethodOf<A, M>::kName);
     detail::HandleRef sink;
-    if (!sender_.enter(*state, detail::MethodOf<A, M>::kName)) {
+    if (!sender_.enter(actor, *state, detail::MethodOf<A, M>::kName)) {
       // The stream has ended.
     } else if (actor.is_local()) {
-      deliver(timeout, detail::make_call<A, M>(buffer, std::forward<Args>(args)...));
+      detail::deliver(actor, as, detail::make_call<A, M>(buffer, std::forward<Args>(args)...),
+                      detail::actor_type<A>());
     } else if (auto made = detail::make_sink(buffer); !made) {
       state->complete_error(made.error());
     } else {
       sink = std::move(*made);
-      detail::send_call<M>(actor, outgoing<M>(timeout),
+      detail::send_call<M>(actor, outgoing<M>(as),
                            boost::intrusive_ptr(new detail::StreamCall<T>(state, buffer, sink)),
                            std::forward<Args>(args)...);
     }
-    return Stream<T>(detail::StreamReader<T>(std::move(buffer), timeout, std::move(sink)));
+    return Stream<T>(detail::StreamReader<T>(std::move(buffer), as.patience, std::move(sink)));
   }
 
   detail::Sender sender_;

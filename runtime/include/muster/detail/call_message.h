@@ -61,7 +61,7 @@ class CallBase : public Message {
  protected:
   CallBase(const MethodTraits& traits, boost::intrusive_ptr<FutureStateBase> local) noexcept
       : traits_(traits), local_(std::move(local)) {}
-  ~CallBase() override;
+  ~CallBase() override = default;
   FutureStateBase* local() const noexcept { return local_.get(); }
   RemoteReply* remote() const noexcept { return remote_.get(); }
   /// Ends the call in the exception that is being handled; rethrows a CheckFailure instead.
@@ -106,18 +106,20 @@ class CallOf : public CallBase {
   static HandlerRun drive(CallOf& self, Task<R> task, HandlerContext& context) {
     std::optional<Result<R>> outcome;
     try {
+      // Here, what the handler kept is gone before its caller hears of the end, and, when the run
+      // is destroyed, before the frame that the handler's waits know of.
+      Task<R> own = std::move(task);
       if constexpr (std::is_void_v<R>) {
-        co_await std::move(task);
+        co_await std::move(own);
         outcome.emplace();
       } else {
-        outcome.emplace(co_await std::move(task));
+        outcome.emplace(co_await std::move(own));
       }
     } catch (const CheckFailure&) {
       throw;
     } catch (...) {
       outcome.emplace(fail(error_from_current_exception()));
     }
-    task = {};  // what the handler kept is gone before its caller hears of the end
     if (*outcome) {
       self.answer(std::move(*outcome));
     } else {
@@ -152,7 +154,7 @@ class CallMessage : public CallOf<ResultOf<M>> {
         return this->drive(*this, apply_method<M>(actor, arguments_, this->keep != 0), context);
       } else if constexpr (std::is_void_v<R>) {
         apply_method<M>(actor, arguments_, this->keep != 0);
-        this->answer(Result<void>());
+        if (!this->one_way()) this->answer(Result<void>());
       } else {
         this->answer(Result<R>(apply_method<M>(actor, arguments_, this->keep != 0)));
       }

@@ -12,51 +12,55 @@ namespace muster::detail {
 class Sender {
  public:
   Sender() = default;
-  Sender(HandleRef ref, const CallOptions& options);
+  Sender(HandleRef ref, const CallOptions& options) : ref_(std::move(ref)), options_(options) {
+    if (options_.max_pending > 0) limit_ = new PendingLimit(options_.max_pending);
+  }
 
   const HandleRef& ref() const noexcept { return ref_; }
   const CallOptions& options() const noexcept { return options_; }
-  /// Requires: it names one.
-  ActorRef& actor() const;
+  /// Requires: it names one. Asked once for a message, before its arguments are made: they may be
+  /// moved from the very handle that this is in.
+  ActorRef& actor() const {
+    MUSTER_CHECK(ref_.get() != nullptr, "the Handle is empty");
+    return *ref_.get();
+  }
 
-  /// How long a call, or an offer, may take.
-  Duration timeout() const;
-  /// How long a send may wait, for room or for a connection.
-  Duration patience() const;
-  /// As options() say; without limit to its patience.
-  Delivery delivery() const noexcept;
+  /// How long a call of `actor`, or an offer, may take.
+  Duration timeout(const ActorRef& actor) const {
+    return options_.timeout ? *options_.timeout : actor.default_timeout();
+  }
+  /// How long a send to it may wait, for room or for a connection.
+  Duration patience(const ActorRef& actor) const {
+    return options_.when_full == WhenFull::kWait || options_.retry ? timeout(actor) : kForever;
+  }
+  /// As options() say.
+  Delivery delivery(Duration patience) const noexcept {
+    return {.urgent = options_.urgent,
+            .group = options_.group.hash(),
+            .when_full = options_.when_full,
+            .retry = options_.retry,
+            .patience = patience};
+  }
 
   /// Before a call leaves: counts it in the limit and times it. False: it has ended, for want of
   /// room.
-  bool enter(FutureStateBase& call, std::string_view method) const;
-
-  template <class R>
-  struct Started {
-    boost::intrusive_ptr<CallState<R>> state;
-    Duration timeout;
-    bool open;  // else it has ended, and does not leave
-  };
-  /// A call that is about to leave, its deadline armed.
-  template <class R>
-  Started<R> start(std::string_view method) const {
-    Started<R> call{boost::intrusive_ptr(new CallState<R>(actor())), timeout(), false};
-    call.open = begin(*call.state, call.timeout, method);
-    return call;
-  }
-
-  /// To an actor of this node.
-  void deliver(std::unique_ptr<Message> message, Duration patience,
-               const ActorType& expected) const;
-  /// To one of another.
-  OutgoingCall outgoing(std::uint64_t method, std::string_view name, Duration timeout) const;
+  bool enter(const ActorRef& actor, FutureStateBase& call, std::string_view method) const;
 
  private:
-  bool begin(FutureStateBase& call, Duration timeout, std::string_view method) const;
-
   HandleRef ref_;
   CallOptions options_;
   boost::intrusive_ptr<PendingLimit> limit_;  // shared with the copies; null: none
 };
+
+/// To an actor of this node.
+inline void deliver(ActorRef& actor, const Delivery& delivery, std::unique_ptr<Message> message,
+                    const ActorType& expected) {
+  if (delivery.plain()) {
+    actor.deliver(std::move(message), expected);
+  } else {
+    actor.deliver_as(delivery, std::move(message), expected);
+  }
+}
 
 /// The caller's end of a call that goes to another node.
 template <class R>

@@ -1,3 +1,4 @@
+#include "unit/runtime/core/clerk.h"
 #include "unit/runtime/core/fixture.h"
 
 namespace muster::test {
@@ -35,6 +36,20 @@ TEST_P(CallTest, ArraysOfEverySizeArrive) {
     ASSERT_EQ(doubled.size(), size);
     for (std::size_t i = 0; i < size; ++i) ASSERT_EQ(doubled[i], 2 * values[i]) << i;
   }
+}
+
+// The handle that is called is used up by the very call.
+TEST_P(CallTest, AHandleMayGoIntoTheCallMadeThroughIt) {
+  auto counter = spawn(0);
+  EXPECT_EQ(counter.call<&Counter::ask>(std::move(counter)).get(1s), -1);
+
+  const auto made = home->spawn<Clerk>({.name = "clerk"});
+  auto clerk = remote() ? value_or_throw(caller.find<Clerk>("clerk", 5s)) : made;
+  const auto same = clerk;
+  clerk.send<&Clerk::keep>(std::move(clerk));
+  clerk = same.call<&Clerk::give>().get(1s);
+  EXPECT_EQ(clerk, same);
+  EXPECT_NO_THROW(clerk.offer<&Clerk::keep>(std::move(clerk)).get(1s));
 }
 
 // contract 2.4
