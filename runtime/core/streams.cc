@@ -100,6 +100,36 @@ std::uint64_t StreamFlow::acknowledged() const {
   return acknowledged_;
 }
 
+StreamBase::StreamBase(const MethodTraits& traits, boost::intrusive_ptr<StreamFlow> flow)
+    : traits_(traits), flow_(std::move(flow)) {
+  if (flow_) key_ = {flow_->end().get(), 0};
+}
+
+void StreamBase::answer_to(std::unique_ptr<RemoteReply> reply) noexcept {
+  key_ = reply->key();
+  reply_ = std::move(reply);
+}
+
+void StreamBase::reject(const Error& cause) {
+  if (flow_) flow_->end()->complete_error(cause);
+  if (reply_) reply_->error(cause);
+}
+
+void StreamBase::end_in_exception() {
+  try {
+    throw;
+  } catch (const CheckFailure&) {
+    throw;
+  } catch (...) {
+    flow_->end()->complete_error(error_from_current_exception());
+  }
+}
+
+bool StreamBase::RoomAwaiter::await_resume() {
+  ReadyAwaiter::await_resume();
+  return state().failure() == nullptr && !flow_.dropped();
+}
+
 void run_detached(Domain& domain, Task<> task) {
   const auto state =
       boost::intrusive_ptr(new TaskState<void>(boost::intrusive_ptr<Domain>(&domain)));

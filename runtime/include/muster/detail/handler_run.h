@@ -16,9 +16,9 @@ class HandlerRun {
  public:
   struct promise_type : HandlerFrame {
     promise_type() : HandlerFrame(nullptr) {}
-    /// Takes the parameters of the coroutine.
-    template <class M, class A, class Context>
-    promise_type(M& message, A&, Context&) : HandlerFrame(&message) {}
+    /// Takes the parameters of the coroutine, of which the first is the message.
+    template <class M, class... Rest>
+    explicit promise_type(M& message, Rest&...) : HandlerFrame(&message) {}
     HandlerRun get_return_object() noexcept {
       return HandlerRun(std::coroutine_handle<promise_type>::from_promise(*this));
     }

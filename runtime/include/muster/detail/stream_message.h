@@ -1,6 +1,9 @@
 #pragma once
 /// The message of a call that streams its results. Not for users.
 ///
+/// As of other calls (call_message.h), what does not depend on the method is in StreamBase,
+/// compiled once, or in StreamOf, once a type of item.
+///
 /// Threads: as of messages.
 
 #include <muster/detail/call_message.h>
@@ -8,96 +11,125 @@
 
 namespace muster::detail {
 
-template <class A, auto M>
-class StreamMessage final : public Message {
-  using Method = MethodOf<A, M>;
-  using Arguments = typename Method::Signature::Arguments;
-  using T = typename Method::Signature::Result;
-
+/// The message but for its arguments, its handler and its items.
+class StreamBase : public Message {
  public:
-  template <class... Args>
-  explicit StreamMessage(boost::intrusive_ptr<StreamBuffer<T>> buffer, Args&&... args)
-      : arguments_(std::forward<Args>(args)...),
-        key_{buffer->end().get(), 0},
-        buffer_(std::move(buffer)) {}
-  /// One from another node; then comes answer_to.
-  StreamMessage(Decoder& decoder, LateArguments* late)
-      : arguments_(ArgumentsOf<Arguments>::decode(decoder, late)) {}
-  void answer_to(SinkAddress<T> sink, std::unique_ptr<RemoteReply> reply) {
-    key_ = reply->key();
-    sink_ = std::move(sink);
-    reply_ = std::move(reply);
-  }
+  void reject(const Error& cause) final;
+  bool one_way() const noexcept final { return false; }
+  std::string_view method() const noexcept final { return traits_.name; }
+  std::size_t method_index() const noexcept final { return traits_.index; }
+  CallKey key() const noexcept final { return key_; }
+  bool given_up() const noexcept final { return flow_ && flow_->end()->claimed(); }
 
-  HandlerRun invoke(void* object, HandlerContext&) override {
-    if (reply_) {
-      const auto domain = current_place()->domain();
-      const StreamFlow::Wait end(new FutureState<void>(domain));
-      buffer_ = StreamBuffer<T>::make(end, static_cast<std::size_t>(sink_.window));
-      run_detached(*domain,
-                   StreamForwarder<T>::run(buffer_, std::move(sink_.handle), std::move(reply_)));
-    }
-    if (given_up()) return {};
-    A& actor = *static_cast<A*>(object);
-    return drive(*this, actor, *this);
-  }
-  void reject(const Error& cause) override {
-    if (buffer_) buffer_->end()->complete_error(cause);
-    if (reply_) reply_->error(cause);
-  }
-  bool one_way() const noexcept override { return false; }
-  std::string_view method() const noexcept override { return Method::kName; }
-  std::size_t method_index() const noexcept override { return Method::kIndex; }
-  CallKey key() const noexcept override { return key_; }
-  bool given_up() const noexcept override { return buffer_ && buffer_->end()->claimed(); }
-  Arguments& arguments() noexcept { return arguments_; }
-  const Arguments& arguments() const noexcept { return arguments_; }
-
- private:
-  // The message outlives the run: the cell keeps it until the run has ended or was destroyed.
-  static HandlerRun drive(StreamMessage& self, A& actor, StreamMessage&) {
-    Result<void> end;
-    try {
-      Stream<T> items = apply_method<M>(actor, self.arguments_, false);
-      if (items.producer().valid()) {
-        while (co_await items.producer().run_into(*self.buffer_)) {
-          if (!co_await self.wait_for_room()) break;
-        }
-      } else if (items.valid()) {
-        while (auto item = co_await items.next()) {
-          if (self.buffer_->push(std::move(*item))) continue;
-          if (!co_await self.wait_for_room()) break;
-        }
-      }
-    } catch (const CheckFailure&) {
-      throw;
-    } catch (...) {
-      end = fail(error_from_current_exception());
-    }
-    self.buffer_->end()->complete(std::move(end));
-  }
+ protected:
+  StreamBase(const MethodTraits& traits, boost::intrusive_ptr<StreamFlow> flow);
+  StreamFlow* flow() const noexcept { return flow_.get(); }
+  void answer_to(std::unique_ptr<RemoteReply> reply) noexcept;
+  /// Of a call from another node that begins; null for one from here.
+  std::unique_ptr<RemoteReply> take_reply() noexcept { return std::move(reply_); }
+  void fill(boost::intrusive_ptr<StreamFlow> flow) noexcept { flow_ = std::move(flow); }
+  /// Ends the stream in the exception that is being handled; rethrows a CheckFailure instead.
+  void end_in_exception();
 
   /// Gives false when nobody wants more items. Suspends in any case, for a kill to be heard of.
   class RoomAwaiter : public ReadyAwaiter {
    public:
-    explicit RoomAwaiter(const StreamBuffer<T>& buffer, StreamFlow::Wait room)
-        : ReadyAwaiter(std::move(room)), buffer_(buffer) {}
+    explicit RoomAwaiter(StreamFlow& flow) : ReadyAwaiter(flow.room()), flow_(flow) {}
     bool await_ready() const noexcept { return false; }
-    bool await_resume() {
-      ReadyAwaiter::await_resume();
-      return this->state().failure() == nullptr && !buffer_.dropped();
-    }
+    bool await_resume();
 
    private:
-    const StreamBuffer<T>& buffer_;
+    const StreamFlow& flow_;
   };
-  RoomAwaiter wait_for_room() { return RoomAwaiter(*buffer_, buffer_->room()); }
 
-  Arguments arguments_;
+ private:
+  const MethodTraits& traits_;  // lives for ever
   CallKey key_;
-  SinkAddress<T> sink_;                 // and
-  std::unique_ptr<RemoteReply> reply_;  // of a call from another node that has not begun
-  boost::intrusive_ptr<StreamBuffer<T>> buffer_;
+  std::unique_ptr<RemoteReply> reply_;     // of a call from another node that has not begun
+  boost::intrusive_ptr<StreamFlow> flow_;  // of one from here, or that has begun
+};
+
+/// The message of a call that streams items of this type.
+template <class T>
+class StreamOf : public StreamBase {
+ public:
+  void answer_to(SinkAddress<T> sink, std::unique_ptr<RemoteReply> reply) {
+    sink_ = std::move(sink);
+    StreamBase::answer_to(std::move(reply));
+  }
+
+ protected:
+  StreamOf(const MethodTraits& traits, boost::intrusive_ptr<StreamBuffer<T>> buffer)
+      : StreamBase(traits, std::move(buffer)) {}
+
+  /// False when nobody waits for it any more.
+  bool begin() {
+    if (auto reply = this->take_reply()) {
+      const auto domain = current_place()->domain();
+      const auto buffer = StreamBuffer<T>::make(StreamFlow::Wait(new FutureState<void>(domain)),
+                                                static_cast<std::size_t>(sink_.window));
+      this->fill(buffer);
+      run_detached(*domain,
+                   StreamForwarder<T>::run(buffer, std::move(sink_.handle), std::move(reply)));
+    }
+    return !this->given_up();
+  }
+
+  // The message outlives the run: the cell keeps it until the run has ended or was destroyed.
+  static HandlerRun drive(StreamOf& self, Stream<T> handler) {
+    auto& buffer = static_cast<StreamBuffer<T>&>(*self.flow());
+    try {
+      Stream<T> items = std::move(handler);  // gone before the end is told, as in CallOf::drive
+      if (items.producer().valid()) {
+        while (co_await items.producer().run_into(buffer)) {
+          if (!co_await RoomAwaiter(buffer)) break;
+        }
+      } else if (items.valid()) {
+        while (auto item = co_await items.next()) {
+          if (buffer.push(std::move(*item))) continue;
+          if (!co_await RoomAwaiter(buffer)) break;
+        }
+      }
+    } catch (...) {
+      self.end_in_exception();
+      co_return;
+    }
+    buffer.end()->complete(Result<void>());
+  }
+
+ private:
+  SinkAddress<T> sink_;  // of a call from another node that has not begun
+};
+
+template <class A, auto M>
+class StreamMessage final : public StreamOf<ResultOf<M>> {
+  using Method = MethodOf<A, M>;
+  using Arguments = typename Method::Signature::Arguments;
+  using Base = StreamOf<ResultOf<M>>;
+  static constexpr MethodTraits kTraits{Method::kName, Method::kIndex, false};
+
+ public:
+  template <class... Args>
+  explicit StreamMessage(boost::intrusive_ptr<StreamBuffer<ResultOf<M>>> buffer, Args&&... args)
+      : Base(kTraits, std::move(buffer)), arguments_(std::forward<Args>(args)...) {}
+  /// One from another node; then comes answer_to.
+  StreamMessage(Decoder& decoder, LateArguments* late)
+      : Base(kTraits, nullptr), arguments_(ArgumentsOf<Arguments>::decode(decoder, late)) {}
+
+  HandlerRun invoke(void* object, HandlerContext&) override {
+    if (!this->begin()) return {};
+    try {
+      return this->drive(*this, apply_method<M>(*static_cast<A*>(object), arguments_, false));
+    } catch (...) {
+      this->end_in_exception();
+    }
+    return {};
+  }
+  Arguments& arguments() noexcept { return arguments_; }
+  const Arguments& arguments() const noexcept { return arguments_; }
+
+ private:
+  Arguments arguments_;
 };
 
 }  // namespace muster::detail
