@@ -34,6 +34,8 @@ OPTIM_MAY_SEE = ("muster/array.h", "muster/error.h", "muster/random.h", "muster/
 
 PROGRAMS = ("tools", "examples", "bench", "tests")
 COMPONENTS = ("runtime", "optim", "actors") + PROGRAMS
+# A project of its own, as a user's is: its headers lie beside its sources.
+CONSUMER = "tests/integration/consumer/app/"
 
 # Private parts (as quoted includes begin) that a part may include besides itself.
 _PRIVATE = {
@@ -141,6 +143,8 @@ def _include_problem(tree, file, part, bracket, path):
     top = path.split("/")[0]
     if top not in COMPONENTS:
         if part == "tests" and f"tests/{path}" in tree.paths:
+            return None
+        if file.path.startswith(CONSUMER) and CONSUMER + path in tree.paths:
             return None
         return shown, "a private header named from the root of the tree, as \"runtime/net/x.h\""
     if part == "tests":

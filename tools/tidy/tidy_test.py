@@ -101,6 +101,9 @@ class LayersTest(TidyTest):
         self.keeps("tests/unit/runtime/core/a_test.cc",
                    '#include "runtime/core/mailbox.h"\n#include "support/seeds.h"\n',
                    files={"tests/support/seeds.h": "#pragma once\n"})
+        app = "tests/integration/consumer/app/"
+        self.keeps(app + "a.cc", '#include "a.h"\n', files={app + "a.h": "#pragma once\n"})
+        self.breaks("layers", app + "a.cc", '#include "b.h"\n')
 
     def test_brackets_are_for_public_and_quotes_for_private(self):
         self.breaks("layers", "runtime/core/a.cc", '#include "muster/error.h"\n')

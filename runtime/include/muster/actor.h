@@ -145,8 +145,10 @@ struct Codec<Handle<A>> {
   }                                                                                          \
   static_assert(true, "MUSTER_ACTOR is followed by a semicolon")
 
-/// For a class that many files use: what receives its messages is compiled once, not in each of
-/// them. After MUSTER_ACTOR, at global scope, the class with its namespaces:
+/// For a class that many files use: what is known of it, and what takes its messages off the wire,
+/// is compiled once, not in each of them; a file that calls a method compiles that method's
+/// message. Faults of methods that nobody calls then show in the one file. After MUSTER_ACTOR, at
+/// global scope, the class with its namespaces:
 ///     MUSTER_ACTOR_EXTERN(shop::Cart);       // in the header
 ///     MUSTER_ACTOR_INSTANTIATE(shop::Cart);  // in one source file, or nothing links
 #define MUSTER_ACTOR_EXTERN(Class) extern MUSTER_ACTOR_INSTANTIATE(Class)

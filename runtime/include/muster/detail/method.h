@@ -62,7 +62,8 @@ std::unique_ptr<Message> decode_call(Decoder& decoder, std::unique_ptr<RemoteRep
 }
 
 /// What is known of a class and its methods. The members are defined apart, so that one translation
-/// unit may define them for all; see MUSTER_ACTOR_EXTERN.
+/// unit may define them for all (see MUSTER_ACTOR_EXTERN), and are not constexpr, which would
+/// define them everywhere all the same.
 template <class A, class Description>
 struct ActorTypeOf;
 template <class A, auto... Ms>

@@ -1,0 +1,3 @@
+#include "counter.h"
+
+MUSTER_ACTOR_INSTANTIATE(app::Counter);
