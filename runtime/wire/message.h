@@ -143,8 +143,8 @@ class IncomingMessage {
     explicit Owner(Lent lent) noexcept : lent_(&lent.owner) {}
     explicit Owner(std::shared_ptr<const void> own) noexcept : own_(std::move(own)) {}
     Owner(const Owner& other) : own_(other.get()) {}
-    Owner& operator=(const Owner& other) {
-      own_ = other.get();
+    Owner& operator=(Owner other) noexcept {  // a copy is never lent
+      own_ = std::move(other.own_);
       lent_ = nullptr;
       return *this;
     }

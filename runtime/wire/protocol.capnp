@@ -170,7 +170,8 @@ struct Cancel {
 }
 
 struct Chunk {
-  # A piece of another message's bytes. The pieces of a stream come in order without gaps.
+  # A piece of another message's bytes. The pieces of a stream come in order without gaps, none
+  # of them empty.
   stream @0 :UInt32;
   alignOffset @1 :UInt32;   # hint: the message's byte that should lie at a multiple of 64 in memory
   total @2 :UInt64;         # bytes of the whole message

@@ -188,6 +188,13 @@ TEST_F(FrameReaderTest, BadChunksAreRefused) {
   EXPECT_EQ(feed(encode_chunk({1, 0, 1000, 0, {}}).to_bytes()).error().message,
             "a chunk without bytes");
   reader = FrameReader(limits);
+  ASSERT_TRUE(feed(encode_chunk({1, 0, 1000, 0, data}).to_bytes()));
+  EXPECT_EQ(feed(encode_chunk({1, 0, 1000, 64, {}}).to_bytes()).error().message,
+            "a chunk without bytes");
+  reader = FrameReader(limits);
+  EXPECT_EQ(feed(encode_chunk({1, 0, 0, 0, {}}).to_bytes()).error().message,
+            "a chunk without bytes");
+  reader = FrameReader(limits);
   EXPECT_FALSE(feed(chunked(encode_chunk({9, 0, 1000, 0, data}), 64)));  // a chunk in chunks
   EXPECT_FALSE(feed(encode_heartbeat().to_bytes()));                     // nothing after an error
 }
