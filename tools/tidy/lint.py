@@ -49,6 +49,16 @@ def without_precompiled_headers(command):
     return kept
 
 
+def each_source(entry):
+    """The entry, or one for each source of the batch that it compiles."""
+    if not re.search(r"/Unity/unity_\d+_cxx\.cxx$", entry["file"]):
+        return [entry]
+    with open(entry["file"], encoding="utf-8") as stream:
+        sources = re.findall(r'^#include "(.*)"$', stream.read(), flags=re.MULTILINE)
+    return [dict(entry, file=source, command=entry["command"].replace(entry["file"], source))
+            for source in sources]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="every source, not only changed ones")
@@ -57,6 +67,7 @@ def main():
 
     with open(os.path.join(arguments.build, "compile_commands.json"), encoding="utf-8") as stream:
         database = json.load(stream)
+    database = [one for entry in database for one in each_source(entry)]
     ours = [e for e in database if e["file"].startswith(ROOT + os.sep) and e["file"].endswith(".cc")
             and not e["file"].startswith(os.path.join(ROOT, "build") + os.sep)]
     folder = os.path.join(arguments.build, "lint")

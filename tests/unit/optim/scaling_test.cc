@@ -6,14 +6,14 @@ namespace muster::optim {
 namespace {
 
 using Scaling64 = BasicScaling<double>;
-using Vector = std::vector<double>;
+using Doubles = std::vector<double>;
 
 ScalingConfig with(ScalingRule rule, double beta = 0.9, double floor = 1e-3) {
   return {.rule = rule, .beta = beta, .floor = floor};
 }
 
-Vector dhat_of(const Scaling64& scaling, ClipCounts* counts = nullptr) {
-  Vector out(scaling.dim());
+Doubles dhat_of(const Scaling64& scaling, ClipCounts* counts = nullptr) {
+  Doubles out(scaling.dim());
   const ClipCounts found = scaling.write_dhat(out);
   if (counts != nullptr) *counts = found;
   return out;
@@ -21,34 +21,34 @@ Vector dhat_of(const Scaling64& scaling, ClipCounts* counts = nullptr) {
 
 TEST(ScalingTest, IdentityIsOneWhateverItAbsorbs) {
   Scaling64 scaling(with(ScalingRule::kIdentity), 2);
-  scaling.absorb(Vector{4, 9});
-  EXPECT_EQ(dhat_of(scaling), (Vector{1, 1}));
+  scaling.absorb(Doubles{4, 9});
+  EXPECT_EQ(dhat_of(scaling), (Doubles{1, 1}));
   EXPECT_TRUE(scaling.accumulator().empty());
 }
 
 TEST(ScalingTest, AdaGradSumsSquares) {
   Scaling64 scaling(with(ScalingRule::kAdaGrad), 2);
-  scaling.refresh(Vector{3, 5});
-  scaling.refresh(Vector{4, 12});
-  EXPECT_EQ(dhat_of(scaling), (Vector{5, 13}));
+  scaling.refresh(Doubles{3, 5});
+  scaling.refresh(Doubles{4, 12});
+  EXPECT_EQ(dhat_of(scaling), (Doubles{5, 13}));
 }
 
 TEST(ScalingTest, RmsPropIsAnExponentialMeanOfSquaresFromZero) {
   Scaling64 scaling(with(ScalingRule::kRmsProp, 0.75), 1);
-  scaling.refresh(Vector{4});
+  scaling.refresh(Doubles{4});
   EXPECT_EQ(dhat_of(scaling)[0], 2);
-  scaling.refresh(Vector{0});
+  scaling.refresh(Doubles{0});
   EXPECT_EQ(scaling.accumulator()[0], 3);
 }
 
 TEST(ScalingTest, FirstDebiasedRefreshIsTheEstimateAndLaterOnesAreAdam) {
   Scaling64 scaling(with(ScalingRule::kAdam, 0.9), 1);
-  scaling.refresh(Vector{7});
+  scaling.refresh(Doubles{7});
   EXPECT_EQ(dhat_of(scaling)[0], 7) << "beta_1 = 0";
   double v = 0.1 * 49;
   for (int t = 2; t < 40; ++t) {
     const double h = std::sin(t) + 2;
-    scaling.refresh(Vector{h});
+    scaling.refresh(Doubles{h});
     v = 0.9 * v + 0.1 * h * h;
     EXPECT_NEAR(scaling.accumulator()[0], v / (1 - std::pow(0.9, t)), 1e-12) << t;
   }
@@ -57,16 +57,16 @@ TEST(ScalingTest, FirstDebiasedRefreshIsTheEstimateAndLaterOnesAreAdam) {
 
 TEST(ScalingTest, OasisIsLinearAndDividesByTheMagnitude) {
   Scaling64 scaling(with(ScalingRule::kOasis, 0.5), 2);
-  scaling.bootstrap(Vector{-8, 2});
-  scaling.refresh(Vector{2, 4});
+  scaling.bootstrap(Doubles{-8, 2});
+  scaling.refresh(Doubles{2, 4});
   EXPECT_EQ(scaling.accumulator()[0], -3);
-  EXPECT_EQ(dhat_of(scaling), (Vector{3, 3}));
+  EXPECT_EQ(dhat_of(scaling), (Doubles{3, 3}));
 }
 
 TEST(ScalingTest, BootstrapSetsTheMomentAndCountsAsTheFirstRefresh) {
   for (auto rule : {ScalingRule::kAdaGrad, ScalingRule::kRmsProp, ScalingRule::kAdam}) {
     Scaling64 scaling(with(rule), 1);
-    scaling.bootstrap(Vector{9});
+    scaling.bootstrap(Doubles{9});
     EXPECT_EQ(dhat_of(scaling)[0], 3);
     EXPECT_EQ(scaling.t(), 1U);
   }
@@ -76,8 +76,8 @@ TEST(ScalingTest, AbsorbOfTheSquareIsRefreshOfTheEstimate) {
   for (auto rule : {ScalingRule::kAdaGrad, ScalingRule::kRmsProp, ScalingRule::kAdam}) {
     Scaling64 a(with(rule), 1), b(with(rule), 1);
     for (double h : {3.0, -2.0, 5.0}) {
-      a.refresh(Vector{h});
-      b.absorb(Vector{h * h});
+      a.refresh(Doubles{h});
+      b.absorb(Doubles{h * h});
     }
     EXPECT_EQ(a.accumulator()[0], b.accumulator()[0]);
   }
@@ -85,7 +85,7 @@ TEST(ScalingTest, AbsorbOfTheSquareIsRefreshOfTheEstimate) {
 
 TEST(ScalingTest, ExplicitBetaReplacesTheSchedule) {
   Scaling64 scaling(with(ScalingRule::kAdam), 1);
-  scaling.refresh(Vector{4}, 0.75);
+  scaling.refresh(Doubles{4}, 0.75);
   EXPECT_EQ(scaling.accumulator()[0], 4);
 }
 
@@ -94,14 +94,14 @@ TEST(ScalingTest, FloorAndCapClipAndAreCounted) {
   config.floor = 1;
   config.cap = 10;
   Scaling64 scaling(config, 5);
-  scaling.bootstrap(Vector{0.5, -1, 5, 10, -11});
+  scaling.bootstrap(Doubles{0.5, -1, 5, 10, -11});
   ClipCounts counts;
-  EXPECT_EQ(dhat_of(scaling, &counts), (Vector{1, 1, 5, 10, 10}));
+  EXPECT_EQ(dhat_of(scaling, &counts), (Doubles{1, 1, 5, 10, 10}));
   EXPECT_EQ(counts, (ClipCounts{.floored = 1, .capped = 1}));
   config.floor_mode = FloorMode::kAdd;
   Scaling64 add(config, 5);
-  add.bootstrap(Vector{0.5, -1, 5, 10, -11});
-  EXPECT_EQ(dhat_of(add, &counts), (Vector{1.5, 2, 6, 10, 10}));
+  add.bootstrap(Doubles{0.5, -1, 5, 10, -11});
+  EXPECT_EQ(dhat_of(add, &counts), (Doubles{1.5, 2, 6, 10, 10}));
   EXPECT_EQ(counts, (ClipCounts{.floored = 1, .capped = 2}));
 }
 
@@ -119,25 +119,25 @@ TEST(ScalingTest, NeedsBootstrapForGlobalScopeAndForOasis) {
 
 TEST(ScalingTest, RestoreContinuesToTheBitAndRefusesWhatCannotBe) {
   Scaling64 a(with(ScalingRule::kAdam), 2), b(with(ScalingRule::kAdam), 2);
-  a.refresh(Vector{1, 2});
-  a.refresh(Vector{3, 1});
+  a.refresh(Doubles{1, 2});
+  a.refresh(Doubles{3, 1});
   ASSERT_TRUE(b.restore(a.accumulator(), a.t()).has_value());
-  a.refresh(Vector{0.3, 0.7});
-  b.refresh(Vector{0.3, 0.7});
+  a.refresh(Doubles{0.3, 0.7});
+  b.refresh(Doubles{0.3, 0.7});
   EXPECT_EQ(dhat_of(a), dhat_of(b));
-  EXPECT_EQ(b.restore(Vector{1}, 1).error().message, "scaling state: found 1 numbers, expected 2");
-  EXPECT_EQ(b.restore(Vector{1, -4}, 1).error().message,
+  EXPECT_EQ(b.restore(Doubles{1}, 1).error().message, "scaling state: found 1 numbers, expected 2");
+  EXPECT_EQ(b.restore(Doubles{1, -4}, 1).error().message,
             "scaling state: element 1 is -4, expected a finite number of at least 0");
 }
 
 TEST(ScalingTest, MergeTakesMeanOrLargestMagnitude) {
-  const Vector a{1, -5, 3}, b{3, 4, 3};
+  const Doubles a{1, -5, 3}, b{3, 4, 3};
   const std::vector<std::span<const double>> both{a, b};
-  Vector out(3);
+  Doubles out(3);
   merge_accumulators<double>(LocalMerge::kMean, both, out);
-  EXPECT_EQ(out, (Vector{2, -0.5, 3}));
+  EXPECT_EQ(out, (Doubles{2, -0.5, 3}));
   merge_accumulators<double>(LocalMerge::kMax, both, out);
-  EXPECT_EQ(out, (Vector{3, -5, 3}));
+  EXPECT_EQ(out, (Doubles{3, -5, 3}));
 }
 
 TEST(ScalingTest, NamesRoundTrip) {

@@ -17,8 +17,6 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr std::chrono::seconds kPatience{60};
-
 /// What blocking work of the tests does and waits for.
 struct Bench {
   std::counting_semaphore<> begun{0};

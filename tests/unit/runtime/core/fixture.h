@@ -18,6 +18,9 @@ inline std::uint64_t test_seed() {
   return text ? std::strtoull(text, nullptr, 10) : 1;
 }
 
+/// How long what happens on real threads may take on a busy machine.
+constexpr std::chrono::seconds kPatience{60};
+
 struct Point {
   int x = 0;
   double y = 0;

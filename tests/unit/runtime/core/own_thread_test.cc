@@ -17,8 +17,6 @@ using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Ne;
 
-constexpr std::chrono::seconds kPatience{60};
-
 /// On which threads an actor's code ran.
 struct Threads {
   std::mutex mutex;

@@ -8,6 +8,7 @@
 #include "unit/runtime/core/fixture.h"
 
 namespace muster::test {
+namespace {
 
 class NeverMade {
  public:
@@ -45,8 +46,6 @@ class Worker {
   muster::testing::VirtualTimers* timers_;
 };
 MUSTER_ACTOR(Worker, work, work_in_parts, pause_and_work, work_and_look, fail, fail_after);
-
-namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;

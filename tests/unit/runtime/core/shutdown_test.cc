@@ -15,8 +15,6 @@ namespace {
 
 using ::testing::AnyOf;
 
-constexpr std::chrono::seconds kPatience{60};
-
 // contract 6.1
 TEST(ShutdownTest, RefusesNewActorsAndLookUpsFromItsStart) {
   muster::testing::SimWorld world(test_seed());
