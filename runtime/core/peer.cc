@@ -270,17 +270,7 @@ Result<void> Peer::cancel_call(std::uint64_t call_id, std::uint64_t actor, bool 
 std::string Peer::rejoin_address() const {
   if (joined_after) return address();
   const std::scoped_lock lock(mutex_);
-  const auto listening = net::parse_address(listen_address_);
-  const auto seen = net::parse_address(address());
-  if (!listening || !seen) return {};
-  const bool any = listening->host == "0.0.0.0" || listening->host == "::";
-  const std::string again =
-      any ? net::format_address(seen->host, listening->port) : listen_address_;
-  // What the other says of itself goes through the door as what a user says, and its loopback is
-  // not this machine's.
-  if (net::is_loopback_host(listening->host) && !net::is_loopback_host(seen->host)) return {};
-  if (!net::check_address_policy(again, !core_->options().token.empty())) return {};
-  return again;
+  return net::return_address(listen_address_, address(), !core_->options().token.empty());
 }
 
 void Peer::reply_error(std::uint64_t call_id, const Error& error) {

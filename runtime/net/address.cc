@@ -67,4 +67,16 @@ Result<void> check_address_policy(std::string_view address, bool has_token) {
           " is not a loopback address: a token is needed (RuntimeOptions::token, --token-file)");
 }
 
+std::string return_address(std::string_view announced, std::string_view seen, bool has_token) {
+  const auto listening = parse_address(announced);
+  const auto from = parse_address(seen);
+  if (!listening || !from || listening->port == 0) return {};
+  // Its loopback is not this machine's.
+  if (is_loopback_host(listening->host) && !is_loopback_host(from->host)) return {};
+  const bool any = listening->host == "0.0.0.0" || listening->host == "::";
+  std::string address = any ? format_address(from->host, listening->port) : std::string(announced);
+  if (!check_address_policy(address, has_token)) return {};
+  return address;
+}
+
 }  // namespace muster::net

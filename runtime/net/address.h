@@ -27,4 +27,9 @@ bool is_loopback_host(std::string_view host);
 // without one. Ask before listening and before connecting.
 Result<void> check_address_policy(std::string_view address, bool has_token);
 
+// Where to connect to a node that connected from `seen` and announced that it listens at
+// `announced`; empty when it cannot be reached there, or may not: what another says of itself goes
+// through the door as what a user says.
+std::string return_address(std::string_view announced, std::string_view seen, bool has_token);
+
 }  // namespace muster::net

@@ -50,5 +50,21 @@ TEST(AddressTest, OffLoopbackNeedsAToken) {
             "(RuntimeOptions::token, --token-file)");
 }
 
+TEST(AddressTest, AConnectionIsReturnedToWhereItsNodeListens) {
+  EXPECT_EQ(return_address("127.0.0.1:7077", "127.0.0.1:50000", false), "127.0.0.1:7077");
+  EXPECT_EQ(return_address("0.0.0.0:7077", "10.0.0.2:50000", true), "10.0.0.2:7077");
+  EXPECT_EQ(return_address("[::]:7077", "[fe80::2]:50000", true), "[fe80::2]:7077");
+  EXPECT_EQ(return_address("head.cluster:7077", "10.0.0.2:50000", true), "head.cluster:7077");
+}
+
+TEST(AddressTest, AConnectionIsNotReturnedToWhereItMayNotGo) {
+  EXPECT_EQ(return_address("10.0.0.2:7077", "127.0.0.1:50000", false), "") << "needs a token";
+  EXPECT_EQ(return_address("0.0.0.0:7077", "10.0.0.2:50000", false), "") << "needs a token";
+  EXPECT_EQ(return_address("127.0.0.1:7077", "10.0.0.2:50000", true), "") << "another's loopback";
+  EXPECT_EQ(return_address("127.0.0.1:0", "127.0.0.1:50000", false), "");
+  EXPECT_EQ(return_address("", "127.0.0.1:50000", false), "") << "it does not listen";
+  EXPECT_EQ(return_address("nonsense", "127.0.0.1:50000", false), "");
+}
+
 }  // namespace
 }  // namespace muster::net
