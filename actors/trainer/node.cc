@@ -42,6 +42,10 @@ Result<TrainConfig> ask_config(const Handle<Averager>& averager, Duration deadli
   return parse_toml(enlisted->config, "the run's configuration");
 }
 
+double seconds(Duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
 constexpr Duration kJoinAgainAfter = 200ms;
 
 Task<> pause() {
@@ -51,11 +55,15 @@ Task<> pause() {
 /// Nodes and the run they belong to are started in any order.
 Result<NodeId> join_when_it_listens(Runtime& runtime, const NodeOptions& options) {
   const TimePoint end = runtime.clock().now() + options.deadline;
-  for (;;) {
+  for (bool told = false;; told = true) {
     auto joined = runtime.join(options.address, end - runtime.clock().now());
     const bool again = !joined && joined.error().code == ErrorCode::kUnavailable &&
                        runtime.clock().now() + kJoinAgainAfter < end;
     if (!again) return joined;
+    if (!told && options.on_progress) {
+      options.on_progress(fmt::format("{}; trying again for {:g} s", joined.error().message,
+                                      seconds(options.deadline)));
+    }
     if (auto paused = runtime.run(pause()).result(); !paused) return fail(paused.error());
   }
 }
@@ -75,13 +83,16 @@ Result<std::string> take_part(Runtime& runtime, const NodeOptions& options) {
     return fail(ErrorCode::kUnavailable,
                 options.address + ": the connection ended before a training run was found there");
   if (!averager && averager.error().code == ErrorCode::kTimeout)
-    return fail(
-        ErrorCode::kTimeout,
-        fmt::format("{}: found a Muster node there, but no training run within {:g} s",
-                    options.address, std::chrono::duration<double>(options.deadline).count()));
+    return fail(ErrorCode::kTimeout,
+                fmt::format("{}: found a Muster node there, but no training run within {:g} s",
+                            options.address, seconds(options.deadline)));
   if (!averager) return fail(averager.error());
   auto config = ask_config(*averager, options.deadline);
   if (!config) return fail(config.error());
+  if (options.on_progress) {
+    options.on_progress(
+        fmt::format("takes part in the run at {} (workers: {})", options.address, config->workers));
+  }
   if (!options.data_dir.empty()) config->data.dir = options.data_dir;
   ObjectiveFactory factory =
       options.objectives ? options.objectives(*config) : dataset_objectives(*config);

@@ -55,6 +55,11 @@ int run_node(const NodeCommand& command) {
   options.deadline =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(command.deadline_s));
   options.data_dir = command.data;
+  if (command.parent == 0) {  // the parent tells of its children itself
+    options.on_progress = [](const std::string& line) {
+      std::fprintf(stderr, "muster: %s\n", line.c_str());
+    };
+  }
   const auto ended = training::take_part(runtime, options);
   if (interrupted) return kExitInterrupted;
   if (!ended) {

@@ -175,7 +175,10 @@ TEST_F(ToolFaultTest, NodeWithDataOfAnotherShapeFailsTheRun) {
   EXPECT_EQ(plain(head.last_words()), "muster: " + error);
   EXPECT_EQ(plain(head.result()["error"]), "invalid: " + error);
   EXPECT_EQ(node.wait(), 1);
-  EXPECT_EQ(plain(node.words()), "muster: the run has ended: failed: " + error + "\n");
+  EXPECT_EQ(plain(node.words()),
+            "muster: takes part in the run at 127.0.0.1:PORT (workers: 1)\n"
+            "muster: the run has ended: failed: " +
+                error + "\n");
 }
 
 TEST_F(ToolFaultTest, TooFewNodesFailAtTheJoinDeadline) {
@@ -191,7 +194,9 @@ TEST_F(ToolFaultTest, InterruptedNodeSaysThatItLeaves) {
   ASSERT_TRUE(head.wait_for_words("round 3"));
   node.signal(SIGINT);
   EXPECT_EQ(node.wait(), 130);
-  EXPECT_EQ(node.words(), "muster: interrupted; this worker leaves the run; again ends at once\n");
+  EXPECT_EQ(plain(node.words()),
+            "muster: takes part in the run at 127.0.0.1:PORT (workers: 1)\n"
+            "muster: interrupted; this worker leaves the run; again ends at once\n");
   EXPECT_EQ(head.wait(), 1);
   // It said goodbye: not a connection that broke.
   EXPECT_THAT(

@@ -105,14 +105,14 @@ class RawPeer {
   std::vector<wire::IncomingMessage> frames_;
 };
 
-/// A listening socket on a free port.
+/// A socket on a free port, which listens or will.
 class RawServer {
  public:
-  RawServer() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit RawServer(bool listens = true) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in at = loopback(0);
     socklen_t size = sizeof at;
     EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&at), size), 0);
-    EXPECT_EQ(::listen(fd_, 1), 0);
+    if (listens) listen();
     EXPECT_EQ(::getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size), 0);
     address_ = "127.0.0.1:" + std::to_string(ntohs(at.sin_port));
     const timeval patience{kPatienceMs / 1000, 0};
@@ -123,6 +123,7 @@ class RawServer {
   RawServer& operator=(const RawServer&) = delete;
 
   const std::string& address() const { return address_; }
+  void listen() const { EXPECT_EQ(::listen(fd_, 1), 0); }
   int accept() const { return ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC); }
 
  private:
@@ -152,6 +153,18 @@ class ToolPeerTest : public ToolTest {
     EXPECT_EQ(plain(node.words()), "muster: " + line + "\n");
   }
 };
+
+TEST_F(ToolPeerTest, NodeSaysThatNobodyAnswersYet) {
+  const RawServer server(false);
+  Tool node({"node", "--join", server.address()});
+  ASSERT_TRUE(node.wait_for_words("trying again for 30 s\n"));
+  EXPECT_EQ(
+      plain(node.words()),
+      "muster: cannot connect to 127.0.0.1:PORT: connection refused; trying again for 30 s\n");
+  server.listen();
+  RawPeer peer(server.accept());
+  EXPECT_EQ(peer.frame().kind(), wire::FrameKind::kHello);
+}
 
 TEST_F(ToolPeerTest, NodeNamesAWebServer) {
   const RawServer server;
@@ -221,7 +234,9 @@ TEST_F(ToolPeerTest, NodeNamesAnAddressWhereNobodyListens) {
   }
   Tool node({"node", "--join", address, "--deadline", "0.3"});
   EXPECT_EQ(node.wait(), 1);
-  EXPECT_EQ(plain(node.words()), "muster: cannot connect to 127.0.0.1:PORT: connection refused\n");
+  EXPECT_EQ(plain(node.words()),
+            "muster: cannot connect to 127.0.0.1:PORT: connection refused; trying again for 0.3 s\n"
+            "muster: cannot connect to 127.0.0.1:PORT: connection refused\n");
 }
 
 TEST_F(ToolPeerTest, RunAnswersABrowserAndGoesOn) {

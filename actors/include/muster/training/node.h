@@ -18,6 +18,9 @@ struct NodeOptions {
   std::string data_dir;     ///< replaces the configuration's data.dir when not empty
   /// Makes the objectives from the run's configuration; empty: dataset_objectives.
   std::function<ObjectiveFactory(const TrainConfig&)> objectives;
+  /// Told, on the caller's thread, what a user wants to hear meanwhile, a line without its end:
+  /// that nobody answers yet, that the run was found. May be empty.
+  std::function<void(const std::string& line)> on_progress;
 };
 
 /// Joins the run at `options.address` with one worker and stays until the run has no more use for
