@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 namespace muster::training {
@@ -67,11 +66,6 @@ class Watchers final : public ProgressSink {
   RecordWriter* record_;
   ProgressSink* user_;
 };
-
-std::uint64_t shared_threads(const TrainConfig& config) {
-  const std::uint64_t cores = std::max(1U, std::thread::hardware_concurrency());
-  return std::min(config.workers, config.threads == 0 ? cores : config.threads);
-}
 
 TrainResult failed_result(Error error) {
   TrainResult result;
@@ -132,7 +126,7 @@ Trainer::Trainer(Runtime& runtime, const TrainConfig& config, ObjectiveFactory f
   impl_->averager = runtime.spawn<Averager>(
       {.name = remote ? kAveragerName : ""},
       Averager::Setup{config, Array<float>(std::move(x0)), impl_->evaluator,
-                      remote ? 0 : shared_threads(config), impl_->watchers.get(),
+                      remote ? 0 : thread_count(config), impl_->watchers.get(),
                       [ending = impl_->ending](TrainResult r) { ending->set(std::move(r)); }});
   impl_->averager_gone =
       runtime.monitor(impl_->averager).then([ending = impl_->ending](Result<Down> down) {

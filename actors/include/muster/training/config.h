@@ -155,4 +155,13 @@ std::string nearest_word(std::string_view word, std::span<const std::string> wor
 /// where it looked.
 Result<std::string> find_dataset(const std::string& dir);
 
+/// Threads that compute in a run within this process: config.threads, or where that is 0 one a
+/// core; at most one a worker.
+std::uint64_t thread_count(const TrainConfig& config);
+
+/// What a run here makes of a valid configuration's fields that are left to it: the estimator of
+/// the scaling, the threads, and the folder of the data, which stays empty where none is found. The
+/// record's folder is named when the run begins.
+TrainConfig resolved(TrainConfig config);
+
 }  // namespace muster::training
