@@ -28,6 +28,9 @@ std::string RuntimeCore::describe(const ActorId& actor) const {
     if (const auto found = cell(actor.number)) return found->describe();
   } else if (const auto at = peer(actor.node)) {
     return "actor " + to_string(actor) + " at " + at->address();
+  } else if (const auto kept = resenders_->find(actor.node)) {
+    const std::string trouble = kept->trouble();
+    if (!trouble.empty()) return "actor " + to_string(actor) + " (out of reach: " + trouble + ")";
   }
   return "actor " + to_string(actor);
 }

@@ -319,6 +319,7 @@ void Resender::connected(const std::shared_ptr<Peer>& peer) {
     if (!connection_) expire(ended);
     remembered_until_ = TimePoint::max();
     connection_ = peer;
+    trouble_.clear();
     if (auto address = peer->rejoin_address(); !address.empty()) address_ = std::move(address);
     sent_upto_ = 0;
     full_ = false;
@@ -333,6 +334,7 @@ void Resender::lost(const Peer& peer) {
     const std::scoped_lock lock(mutex_);
     if (connection_.get() == &peer) connection_.reset();
     if (connection_) return;
+    trouble_ = "the connection has ended";
     remembered_until_ =
         core_->clock().now() + kCallerForgottenAfter / 2 -
         std::min<Duration>(core_->options().peer_timeout, kCallerForgottenAfter / 2);
@@ -378,6 +380,7 @@ void Resender::reconnected(const Result<NodeId>& joined) {
   {
     const std::scoped_lock lock(mutex_);
     connecting_ = false;
+    if (!joined) trouble_ = joined.error().message;
   }
   if (const auto peer = core_->peer(node_)) {
     connected(peer);
@@ -420,6 +423,11 @@ void Resender::end(const Error& cause) {
 void Resender::learn(const Peer& last) {
   const std::scoped_lock lock(mutex_);
   if (address_.empty()) address_ = last.rejoin_address();
+}
+
+std::string Resender::trouble() {
+  const std::scoped_lock lock(mutex_);
+  return connection_ ? std::string() : trouble_;
 }
 
 bool Resender::retire() {

@@ -51,6 +51,8 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   void end(const Error& cause);
   /// Where to connect to, if that is not known.
   void learn(const Peer& last);
+  /// Why there is no connection, as far as that is known; empty when there is one.
+  std::string trouble();
   /// True, from then on, when nothing is kept and there is no connection.
   bool retire();
 
@@ -101,7 +103,8 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   std::size_t bytes_ = 0;
   std::deque<Cancel> cancels_;  // to be sent, of calls that were
   std::shared_ptr<Peer> connection_;
-  std::string address_;                            // to connect to; empty: wait until the node does
+  std::string address_;  // to connect to; empty: wait until the node does
+  std::string trouble_ = "there is no connection";
   std::uint64_t sent_upto_ = 0;                    // the last call sent over connection_
   TimePoint remembered_until_ = TimePoint::max();  // without connection: of what was sent
   bool pumping_ = false;

@@ -119,6 +119,22 @@ TEST_F(RetryOverTest, ATestMayBreakTheConnectionAtAMessage) {
   EXPECT_THAT(filed(), ElementsAre(1));
 }
 
+// contract 12.1
+TEST_F(RetryOverTest, ADeadlineWithoutAConnectionSaysWhyThereIsNone) {
+  world.network().exit("node");
+  world.run_for(10ms);
+  const auto said_after = [&](Duration timeout) {
+    return error_of(kept.with({.timeout = timeout, .retry = true}).call<&Clerk::file>(1), 10s);
+  };
+  const std::string actor = "timeout: actor " + to_string(made.id());
+  EXPECT_EQ(said_after(1s), actor +
+                                " (out of reach: there is no connection).file: no result "
+                                "within 1 s");
+  EXPECT_EQ(said_after(9s), actor +
+                                " (out of reach: cannot connect to node:1: no answer within "
+                                "2000 ms).file: no result within 9 s");
+}
+
 // contract 12.3
 TEST_F(RetryOverTest, MessagesKeepTheirOrder) {
   std::vector<Future<int>> calls;
@@ -421,6 +437,7 @@ TEST_F(RetryOverTest, ShutdownEndsThem) {
 
 // contract 12.2, 12.3
 TEST(RetrySeedsTest, EachMessageIsHandledOnceAndInOrderWhateverBreaks) {
+  int times_joined_twice = 0;
   for (std::uint64_t seed = test_seed(); seed < test_seed() + 60; ++seed) {
     SCOPED_TRACE("MUSTER_TEST_SEED=" + std::to_string(seed));
     testing::LinkOptions link;
@@ -451,6 +468,11 @@ TEST(RetrySeedsTest, EachMessageIsHandledOnceAndInOrderWhateverBreaks) {
         world.run_for(Duration(random.below(8'000'000'000)));
         world.network().heal("head", "node");
       }
+      if (random.below(20) == 0) {  // at the same time: there are two connections then
+        head.core().connect("node:1", 1s, {}, [](const auto&) {});
+        node.core().connect("head:1", 1s, {}, [](const auto&) {});
+      }
+      if (head.peers().size() > 1) ++times_joined_twice;
     }
     ASSERT_TRUE(wait_all(calls, 30min));
     for (int i = 0; i < 120; ++i) {
@@ -463,6 +485,7 @@ TEST(RetrySeedsTest, EachMessageIsHandledOnceAndInOrderWhateverBreaks) {
     world.run_for(10s);  // timers of connections find them gone
     EXPECT_EQ(world.timers().pending(), 0U);
   }
+  EXPECT_GT(times_joined_twice, 0);
 }
 
 }  // namespace
