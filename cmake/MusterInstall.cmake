@@ -29,6 +29,13 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/runtime/include/ ${PROJECT_SOURCE_DIR}/o
   ${PROJECT_SOURCE_DIR}/actors/include/
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
 
+# The headers and the tool speak of these pages.
+install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/LICENSE
+  DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs ${PROJECT_SOURCE_DIR}/examples
+  DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development
+  PATTERN CMakeLists.txt EXCLUDE PATTERN decisions EXCLUDE)
+
 set(MUSTER_BOOST_VERSION ${Boost_VERSION_MAJOR}.${Boost_VERSION_MINOR})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/muster-config.cmake.in
   ${PROJECT_BINARY_DIR}/package/muster-config.cmake @ONLY)

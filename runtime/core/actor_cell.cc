@@ -53,9 +53,10 @@ class CellScope : private RunningScope {
 }  // namespace
 
 std::string unlike(std::string_view found, std::string_view wanted) {
-  const std::string other(wanted);
-  return "a " + std::string(found) +
-         (found == wanted ? ", but another class of that name" : ", not a " + other);
+  const std::string what = "a " + std::string(found);
+  if (wanted.empty()) return what;
+  return what +
+         (found == wanted ? ", but another class of that name" : ", not a " + std::string(wanted));
 }
 
 /// Ends the actor in its turn.

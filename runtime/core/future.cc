@@ -161,9 +161,11 @@ Result<std::size_t> wait_count(const std::vector<FutureStateBase*>& states, std:
   const bool in_time = waiting->domain()->executor().wait(waiter->latch(), timeout);
   for (auto* state : states) state->unsubscribe(*waiter);
   if (!in_time) {
+    std::string what = states.size() == 1 ? states.front()->describe() : "";
+    if (!what.empty()) what += ": ";
     return fail(ErrorCode::kTimeout, timeout == kForever
-                                         ? "no result, and nothing left that could bring one"
-                                         : "no result within " + seconds(timeout));
+                                         ? what + "no result, and nothing left that could bring one"
+                                         : what + "no result yet after " + seconds(timeout));
   }
   return first_ready();
 }

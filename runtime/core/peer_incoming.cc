@@ -255,8 +255,8 @@ Result<void> Peer::on_find(const wire::IncomingMessage& message) {
   auto find = wire::parse_find(message);
   if (!find) return fail(find.error());
   const std::uint64_t id = find->request_id;
-  core_->find(find->name, {find->type_hash, "type the other node asked for", nullptr}, find->wait,
-              false, [weak = weak_from_this(), id](Result<HandleRef> found) {
+  core_->find(find->name, {find->type_hash, {}, nullptr}, find->wait, false,
+              [weak = weak_from_this(), id](Result<HandleRef> found) {
                 const auto self = weak.lock();
                 if (!self) return;
                 wire::FoundFrame frame{id, {}};

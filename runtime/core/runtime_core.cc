@@ -297,7 +297,13 @@ void RuntimeCore::expire_find(std::uint64_t id) {
 
 void RuntimeCore::peer_found(std::uint64_t find, Result<HandleRef> found) {
   // Only what no other node can do better ends the search: another may have the actor yet.
-  if (found || found.error().code == ErrorCode::kInvalid) finish_find(find, std::move(found));
+  if (!found && found.error().code != ErrorCode::kInvalid) return;
+  if (!found) {  // of another class: the other node knows the hash of this one's name only
+    const std::scoped_lock lock(mutex_);
+    const auto asked = finds_.find(find);
+    if (asked != finds_.end()) found.error().message += ", not a " + asked->second.type.name;
+  }
+  finish_find(find, std::move(found));
 }
 
 // --- the end -------------------------------------------------------------------------------------

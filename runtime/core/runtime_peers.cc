@@ -65,6 +65,10 @@ Result<NodeId> RuntimeCore::join(const std::string& address, Duration timeout) {
   if (auto allowed = net::check_address_policy(address, !options_.token.empty()); !allowed) {
     return fail(allowed.error());
   }
+  if (net::parse_address(address)->port == 0) {
+    return fail(ErrorCode::kInvalid,
+                "address \"" + address + "\": expected the port of a node, from 1 to 65535");
+  }
   if (current_place() != nullptr) {
     return fail(ErrorCode::kInvalid, "join waits: do not call it from a handler");
   }

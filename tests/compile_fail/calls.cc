@@ -19,6 +19,12 @@ class Opaque {
   int value_;
 };
 
+class Other {
+ public:
+  void nothing() {}
+};
+MUSTER_ACTOR(Other, nothing);
+
 class Counter {
  public:
   int add(int n, const std::string& why) { return n + static_cast<int>(why.size()); }
@@ -113,6 +119,8 @@ int use(Runtime& runtime, const Handle<Counter>& counter) {
   static_cast<void>(Topic<int>(runtime, {}).subscribe<&Counter::add>(counter));
 #elif CASE == 19
   static_cast<void>(Router<Counter>(runtime).call<&Counter::numbers>(3));
+#elif CASE == 20
+  static_cast<void>(counter.call<&Other::nothing>());
 #endif
   auto numbers = counter.call<&Counter::numbers>(3);
   static_cast<void>(numbers.next(1s));

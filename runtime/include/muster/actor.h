@@ -48,7 +48,8 @@ Handle<A> handle() {
 }
 
 /// Sends to itself, at once: the way to work in slices. The message waits its turn in the mailbox.
-/// What an incarnation sent to itself, now or with a delay, goes with it at a restart.
+/// `M` is named by the actor's own class and declared there, not in a base; as for all that
+/// follows. What an incarnation sent to itself, now or with a delay, goes with it at a restart.
 template <auto M, class... Args>
 void send(Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;
@@ -123,6 +124,8 @@ struct Codec<Handle<A>> {
 }  // namespace muster
 
 #define MUSTER_DETAIL_EXPAND(...) \
+  MUSTER_DETAIL_EXPAND4(MUSTER_DETAIL_EXPAND4(MUSTER_DETAIL_EXPAND4(__VA_ARGS__)))
+#define MUSTER_DETAIL_EXPAND4(...) \
   MUSTER_DETAIL_EXPAND3(MUSTER_DETAIL_EXPAND3(MUSTER_DETAIL_EXPAND3(__VA_ARGS__)))
 #define MUSTER_DETAIL_EXPAND3(...) \
   MUSTER_DETAIL_EXPAND2(MUSTER_DETAIL_EXPAND2(MUSTER_DETAIL_EXPAND2(__VA_ARGS__)))
@@ -137,7 +140,8 @@ struct Codec<Handle<A>> {
 
 /// Makes `Class` an actor whose listed public methods can be called: at namespace scope, in the
 /// namespace of the class, where users of the class see it. The names of class and methods identify
-/// them on the wire. An overloaded method cannot be listed.
+/// them on the wire. An overloaded method cannot be listed, nor more
+/// than 100 of them.
 #define MUSTER_ACTOR(Class, ...)                                                             \
   constexpr auto muster_describe_actor([[maybe_unused]] const Class* tag) {                  \
     return ::muster::detail::describe_actor<Class>(                                          \

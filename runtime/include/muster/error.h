@@ -21,7 +21,8 @@ enum class ErrorCode : std::uint16_t {
   kNotFound = 2,     ///< No such actor, name, method or file: check the name, or wait for it.
   kTimeout = 3,      ///< The deadline passed: the work may or may not have happened.
   kOverloaded = 4,   ///< A bounded queue was full and nothing was done: back off and retry.
-  kUnavailable = 5,  ///< The actor or node is gone: look it up again or reconnect.
+  kUnavailable = 5,  ///< The actor or node is gone: look it up again or join again; one
+                     ///< that is restarted takes the next call.
   kDenied = 6,       ///< Authentication or permission failed: fix the credentials.
   kCancelled = 7,    ///< Cancelled by the caller or by shutdown: nothing to do.
   kFailed = 8,       ///< The handler threw: `type` and `message` are the remote exception's.

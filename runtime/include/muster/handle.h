@@ -44,7 +44,7 @@ class Handle {
     } else if constexpr (Method::Signature::kIsStream) {
       return stream<M>(std::forward<Args>(args)...);
     } else {
-      auto& actor = sender_.actor();
+      auto& actor = sender_.actor(Method::kName);
       auto state = boost::intrusive_ptr(new detail::CallState<R>(actor));
       if (!sender_.enter(actor, *state, Method::kName)) return Future<R>(std::move(state));
       const auto as = sender_.delivery(sender_.timeout(actor));
@@ -65,7 +65,7 @@ class Handle {
   template <auto M, class... Args>
   void send(Args&&... args) const {
     if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
-      auto& actor = sender_.actor();
+      auto& actor = sender_.actor(detail::MethodOf<A, M>::kName);
       const auto as = sender_.delivery(sender_.patience(actor));
       if (actor.is_local()) {
         detail::deliver(actor, as, detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
@@ -86,7 +86,7 @@ class Handle {
   Future<void> offer(Args&&... args) const {
     using Method = detail::MethodOf<A, M>;
     if constexpr (detail::kFaultless<detail::SendFault<A, M, Args...>>) {
-      auto& actor = sender_.actor();
+      auto& actor = sender_.actor(Method::kName);
       auto taken = boost::intrusive_ptr(new detail::CallState<void>(actor));
       if (!sender_.enter(actor, *taken, Method::kName)) return Future<void>(std::move(taken));
       auto as = sender_.delivery(sender_.timeout(actor));
@@ -129,7 +129,7 @@ class Handle {
   template <auto M, class... Args>
   Stream<detail::ResultOf<M>> stream(Args&&... args) const {
     using T = detail::ResultOf<M>;
-    auto& actor = sender_.actor();
+    auto& actor = sender_.actor(detail::MethodOf<A, M>::kName);
     auto state = boost::intrusive_ptr(new detail::CallState<void>(actor));
     auto buffer = detail::StreamBuffer<T>::make(state, sender_.options().stream_window);
     const auto as = sender_.delivery(sender_.timeout(actor));

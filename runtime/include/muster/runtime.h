@@ -87,7 +87,8 @@ class Runtime {
   }
 
   /// The actor called `name` on this node or a joined one, waiting for it to appear. kTimeout when
-  /// it does not, kInvalid when it is not an A. Blocks: in handlers use find_async.
+  /// it does not, kInvalid when it is not an A; one on another node is known by the name that its
+  /// MUSTER_ACTOR was given, which has no namespace. Blocks: in handlers use find_async.
   template <class A>
   Result<Handle<A>> find(const std::string& name, Duration timeout) {
     return find_async<A>(name, timeout).result();

@@ -232,6 +232,8 @@ TEST_F(ToolInputTest, TokensThatDiffer) {
 TEST_F(ToolInputTest, AddressThatDoesNotParse) {
   expect_run_refused({"--listen", "here"}, "invalid",
                      "--listen here: expected HOST:PORT or nothing");
+  expect_refused({"node", "--join", "127.0.0.1:0"},
+                 "address \"127.0.0.1:PORT\": expected the port of a node, from 1 to 65535");
   expect_refused({"node", "--join", "here"},
                  "address \"here\": expected HOST:PORT, for example 127.0.0.1:PORT or [::1]:7077");
 }

@@ -18,6 +18,10 @@ template <auto Method>
 struct NotListed {
   static_assert(kPossible<NotListed>, "the method is not listed in its class's MUSTER_ACTOR");
 };
+template <class Actor, auto Method>
+struct MethodOfAnotherClass {
+  static_assert(kPossible<MethodOfAnotherClass>, "the handle's actor is of another class");
+};
 template <auto Method, std::size_t Number, class Parameter>
 struct ParameterHasNoCodec {
   static_assert(kPossible<ParameterHasNoCodec>,
@@ -60,7 +64,9 @@ template <class A, auto M, class... P>
 constexpr auto find_method_fault(std::type_identity<std::tuple<P...>>) {
   using R = ResultOf<M>;
   constexpr std::size_t kNumber = first_false<Wireable<Stored<P>>...>();
-  if constexpr (!MethodOf<A, M>::kListed) {
+  if constexpr (!std::is_base_of_v<typename MemberSignature<decltype(M)>::Class, A>) {
+    return std::type_identity<MethodOfAnotherClass<A, M>>();
+  } else if constexpr (!MethodOf<A, M>::kListed) {
     return std::type_identity<NotListed<M>>();
   } else if constexpr (kNumber != 0) {
     using Parameter = std::tuple_element_t<kNumber - 1, std::tuple<P...>>;

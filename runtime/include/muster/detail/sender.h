@@ -20,8 +20,8 @@ class Sender {
   const CallOptions& options() const noexcept { return options_; }
   /// Requires: it names one. Asked once for a message, before its arguments are made: they may be
   /// moved from the very handle that this is in.
-  ActorRef& actor() const {
-    MUSTER_CHECK(ref_.get() != nullptr, "the Handle is empty");
+  ActorRef& actor(std::string_view method = {}) const {
+    if (ref_.get() == nullptr) empty(method);
     return *ref_.get();
   }
 
@@ -47,6 +47,8 @@ class Sender {
   bool enter(const ActorRef& actor, FutureStateBase& call, std::string_view method) const;
 
  private:
+  [[noreturn]] static void empty(std::string_view method);
+
   HandleRef ref_;
   CallOptions options_;
   boost::intrusive_ptr<PendingLimit> limit_;  // shared with the copies; null: none

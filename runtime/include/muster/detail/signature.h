@@ -141,7 +141,7 @@ constexpr auto description_of() {
   static_assert(Described<A>,
                 "this class is not an actor: add MUSTER_ACTOR(Class, methods...) beside it, in the "
                 "same namespace");
-  return muster_describe_actor(static_cast<const A*>(nullptr));
+  if constexpr (Described<A>) return muster_describe_actor(static_cast<const A*>(nullptr));
 }
 
 template <class A, auto M>
