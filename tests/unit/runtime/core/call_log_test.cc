@@ -76,6 +76,33 @@ TEST(CallLogTest, IsBoundedWhateverTheCallerDoes) {
   EXPECT_NE(logs.find(NodeId{1, 2}), nullptr);
 }
 
+// contract 12.1, 12.2
+TEST(CallLogTest, AnswersOfAnEndedConnectionAreSentAgainOverTheOther) {
+  testing::SimWorld world(1);
+  auto& head = world.start("head", {.listen = "head:1"});
+  value_or_throw(world.start("one").join("head:1", 5s));
+  value_or_throw(world.start("other").join("head:1", 5s));
+  const auto ended = head.core().peer(head.peers().at(0).node);
+  const auto lasts = head.core().peer(head.peers().at(1).node);
+  const auto sent_over_it = [&](auto action) {
+    const auto before = lasts->stats().messages_sent;
+    action();
+    world.run_for(1ms);
+    return lasts->stats().messages_sent - before;
+  };
+
+  detail::CallLogs logs;
+  const NodeId caller{1, 1};
+  const TimePoint now(1h);
+  const auto log = value_or_throw(logs.get(caller, kept_call(1, 1), now));
+  const auto answered = value_or_throw(log->admit(kept_call(1, 1), ended));
+  const auto open = value_or_throw(log->admit(kept_call(2, 1), ended));
+  const auto result = [](Encoder& to) { Codec<int>::encode(to, 7); };
+  EXPECT_EQ(sent_over_it([&] { answered->result(result); }), 0U);
+  EXPECT_EQ(sent_over_it([&] { logs.lost(caller, *ended, lasts, now); }), 1U);
+  EXPECT_EQ(sent_over_it([&] { open->result(result); }), 1U) << "it is used from now on";
+}
+
 // contract 12.1
 TEST(ReconnectPauseTest, GrowsToItsMostAndHasJitter) {
   EXPECT_EQ(detail::reconnect_pause(0, 10ms, 1s, 0), 5ms);
