@@ -7,7 +7,7 @@ namespace muster::net {
 namespace {
 
 // Looks without news after which the watcher goes to sleep.
-constexpr int kQuietLooks = 8;
+constexpr int kQuietLooks = 2;
 
 }  // namespace
 
