@@ -103,6 +103,28 @@ TEST(CallLogTest, AnswersOfAnEndedConnectionAreSentAgainOverTheOther) {
   EXPECT_EQ(sent_over_it([&] { open->result(result); }), 1U) << "it is used from now on";
 }
 
+// Two connections are read at once: what came by the older one may be read last. contract 12.1
+TEST(CallLogTest, AnswersGoOverTheLatestConnection) {
+  testing::SimWorld world(1);
+  auto& head = world.start("head", {.listen = "head:1"});
+  value_or_throw(world.start("one").join("head:1", 5s));
+  value_or_throw(world.start("other").join("head:1", 5s));
+  auto older = head.core().peer(head.peers().at(0).node);
+  auto latest = head.core().peer(head.peers().at(1).node);
+  if (older->ready_number > latest->ready_number) older.swap(latest);
+
+  detail::CallLogs logs;
+  const auto log = value_or_throw(logs.get(NodeId{1, 1}, kept_call(1, 1), TimePoint(1h)));
+  const auto first = value_or_throw(log->admit(kept_call(1, 1), latest));
+  const auto second = value_or_throw(log->admit(kept_call(2, 1), older));
+  const auto result = [](Encoder& to) { Codec<int>::encode(to, 7); };
+  const auto sent = latest->stats().messages_sent;
+  first->result(result);
+  second->result(result);
+  world.run_for(1ms);
+  EXPECT_EQ(latest->stats().messages_sent, sent + 2);
+}
+
 // contract 12.1
 TEST(ReconnectPauseTest, GrowsToItsMostAndHasJitter) {
   EXPECT_EQ(detail::reconnect_pause(0, 10ms, 1s, 0), 5ms);
