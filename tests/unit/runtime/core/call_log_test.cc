@@ -3,7 +3,7 @@
 #include "runtime/core/call_log.h"
 
 #include "runtime/core/resender.h"
-#include "unit/runtime/core/fixture.h"
+#include "unit/runtime/core/clerk.h"
 
 namespace muster::test {
 namespace {
@@ -132,6 +132,43 @@ TEST(ReconnectPauseTest, GrowsToItsMostAndHasJitter) {
   EXPECT_EQ(detail::reconnect_pause(3, 10ms, 1s, 0.5), 60ms);
   EXPECT_EQ(detail::reconnect_pause(7, 10ms, 1s, 0), 500ms);
   EXPECT_EQ(detail::reconnect_pause(4'000'000, 10ms, 1s, 0), 500ms);
+}
+
+// Every life of a node is another node to its callers. contract 12.4
+TEST(ResendersTest, ThoseOfDeadNodesAreLetGoOnceNothingIsKept) {
+  testing::SimWorld world(1);
+  auto& head = world.start("head", {.on_error = [](const auto&) {}});
+  const auto call = [&](const char* name, Duration timeout) {
+    auto& node = world.start(name, {.listen = std::string(name) + ":1"});
+    value_or_throw(head.join(std::string(name) + ":1", 5s));
+    node.spawn<Clerk>({.name = name, .detached = true});
+    const auto clerk = value_or_throw(head.find<Clerk>(name, 5s));
+    EXPECT_EQ(clerk.with({.retry = true}).call<&Clerk::file>(1).get(1s), 1);
+    return clerk.with({.timeout = timeout, .retry = true});
+  };
+  const auto waits_for_node = [&](const Handle<Clerk>& clerk) {
+    return head.core().resenders().find(clerk.id().node) != nullptr;
+  };
+
+  const auto answered = call("answered", 20s), open = call("open", 20s);
+  world.crash("answered");
+  world.crash("open");
+  auto waits = open.call<&Clerk::file>(2);
+  world.run_for(10s);  // until they are found silent
+  const auto lives = call("lives", 20s);
+  EXPECT_FALSE(waits_for_node(answered));
+  EXPECT_TRUE(waits_for_node(open));
+  EXPECT_EQ(code_of(std::move(waits), 30s), ErrorCode::kTimeout);
+  world.run_for(10s);  // its last attempt to connect
+  call("later", 20s);
+  EXPECT_TRUE(waits_for_node(open)) << "the cancel of the call is kept";
+  world.run_for(detail::kCallerForgottenAfter);
+  call("latest", 20s);
+  EXPECT_FALSE(waits_for_node(open));
+  EXPECT_TRUE(waits_for_node(lives));
+
+  // A handle that outlived it asks for another.
+  EXPECT_EQ(code_of(answered.call<&Clerk::file>(3), 30s), ErrorCode::kTimeout);
 }
 
 }  // namespace
