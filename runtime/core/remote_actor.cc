@@ -20,8 +20,8 @@ void RemoteActor::deliver(std::unique_ptr<Message> message, const ActorType&) {
 void RemoteActor::send_remote(const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
                               boost::intrusive_ptr<PendingReply> pending) {
   if (call.delivery.retry && id().node != core_->node_id()) {
-    while (const auto kept = core_->resenders().get(*core_, id().node, peer_.get())) {
-      if (kept->call(id().number, call, arguments, pending)) return;
+    if (const auto kept = core_->resenders().get(*core_, id().node, peer_.get())) {
+      return kept->call(id().number, call, arguments, std::move(pending));
     }
   }
   if (peer_) {

@@ -66,7 +66,7 @@ Resender::Resender(boost::intrusive_ptr<RuntimeCore> core, const NodeId& node, c
 
 // --- calls ---------------------------------------------------------------------------------------
 
-bool Resender::call(std::uint64_t actor, const OutgoingCall& call,
+void Resender::call(std::uint64_t actor, const OutgoingCall& call,
                     FunctionRef<void(Encoder&)> arguments,
                     boost::intrusive_ptr<PendingReply> pending) {
   const ActorId to{node_, actor};
@@ -83,7 +83,6 @@ bool Resender::call(std::uint64_t actor, const OutgoingCall& call,
       core_->meters().count_rejected(why_unsent(error));
     }
     pending->on_error(std::move(error));
-    return true;
   };
   const TimePoint now = core_->clock().now();
   const bool limited = call.timeout < TimePoint::max() - now;
@@ -118,7 +117,6 @@ bool Resender::call(std::uint64_t actor, const OutgoingCall& call,
   std::optional<Error> refused;
   {
     const std::scoped_lock lock(mutex_);
-    if (retired_) return false;
     const std::size_t size = kept.frame.size();
     const std::size_t limit = core_->options().outstanding_bytes_max;
     const bool full =
@@ -139,7 +137,6 @@ bool Resender::call(std::uint64_t actor, const OutgoingCall& call,
   }
   if (refused) return refuse(std::move(*refused));
   pump();
-  return true;
 }
 
 boost::intrusive_ptr<PendingReply> Resender::end_call(Calls::iterator call) {
@@ -313,7 +310,7 @@ void Resender::connected(const std::shared_ptr<Peer>& peer) {
   Ended ended;
   {
     const std::scoped_lock lock(mutex_);
-    if (ended_ || retired_ || (connection_ && connection_->ready())) return;
+    if (ended_ || (connection_ && connection_->ready())) return;
     // One that has ended meanwhile was told of already, and will not be again.
     if (!peer->ready()) return;
     if (!connection_) expire(ended);
@@ -430,12 +427,11 @@ std::string Resender::trouble() {
   return connection_ ? std::string() : trouble_;
 }
 
-bool Resender::retire() {
+bool Resender::idle() {
   const std::scoped_lock lock(mutex_);
   const bool cancels = !cancels_.empty() && core_->clock().now() < remembered_until_;
-  const bool idle = calls_.empty() && !cancels && !connecting_ && !pumping_ && timer_ == 0;
-  retired_ = retired_ || (idle && !(connection_ && connection_->ready()));
-  return retired_;
+  const bool connected = connection_ && connection_->ready();
+  return calls_.empty() && !cancels && !connecting_ && !pumping_ && timer_ == 0 && !connected;
 }
 
 // --- all nodes -----------------------------------------------------------------------------------
@@ -448,7 +444,7 @@ std::shared_ptr<Resender> Resenders::find(const NodeId& node) const {
 
 std::shared_ptr<Resender> Resenders::get(RuntimeCore& core, const NodeId& node, const Peer* last) {
   std::shared_ptr<Resender> made;
-  std::vector<std::map<NodeId, std::shared_ptr<Resender>>::node_type> retired;
+  std::vector<std::map<NodeId, std::shared_ptr<Resender>>::node_type> idle;
   {
     std::unique_lock lock(mutex_);
     if (ended_) return nullptr;
@@ -458,10 +454,12 @@ std::shared_ptr<Resender> Resenders::get(RuntimeCore& core, const NodeId& node, 
       if (last != nullptr) made->learn(*last);
       return made;
     }
-    // Every life of a node has another identity: those of the dead would pile up.
+    // Every life of a node has another identity: those of the dead would pile up. One that somebody
+    // has just asked for stays; more cannot ask meanwhile.
     for (auto one = by_node_.begin(); one != by_node_.end();) {
       const auto next = std::next(one);
-      if (one->second->retire()) retired.push_back(by_node_.extract(one));
+      if (one->second.use_count() == 1 && one->second->idle())
+        idle.push_back(by_node_.extract(one));
       one = next;
     }
     made = by_node_[node] =

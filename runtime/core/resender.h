@@ -37,8 +37,7 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   /// `last`: the last known connection with the node, which may have ended; or null.
   Resender(boost::intrusive_ptr<RuntimeCore> core, const NodeId& node, const Peer* last);
 
-  /// False, and nothing is done, when this one was retired: ask for another.
-  bool call(std::uint64_t actor, const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
+  void call(std::uint64_t actor, const OutgoingCall& call, FunctionRef<void(Encoder&)> arguments,
             boost::intrusive_ptr<PendingReply> pending);
   /// Of the call, which has been answered; null when it has ended.
   boost::intrusive_ptr<PendingReply> take(std::uint64_t call_id);
@@ -53,8 +52,8 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   void learn(const Peer& last);
   /// Why there is no connection, as far as that is known; empty when there is one.
   std::string trouble();
-  /// True, from then on, when nothing is kept and there is no connection.
-  bool retire();
+  /// Nothing is kept or under way, and there is no connection.
+  bool idle();
 
  private:
   struct Call {
@@ -112,7 +111,6 @@ class Resender final : public std::enable_shared_from_this<Resender> {
   bool connecting_ = false;
   unsigned attempts_ = 0;  // that failed since the last connection
   TimerId timer_ = 0;
-  bool retired_ = false;
   std::optional<Error> ended_;
 };
 

@@ -127,13 +127,16 @@ void send_call(ActorRef& ref, OutgoingCall call, boost::intrusive_ptr<PendingRep
       };
       ref.send_remote(call, write, std::move(pending));
     } else {
-      const auto write = [&](Encoder& encoder) {
-        (encode_value(encoder,
-                      as_stored<std::tuple_element_t<I, Stored>>(std::forward<Args>(args))),
-         ...);
-        finish(encoder);
+      // What the arguments are turned into stays until the message has left: it may hold the last
+      // handle to the actor.
+      const auto send = [&]<class... S>(S&&... stored) {
+        const auto write = [&](Encoder& encoder) {
+          (encode_value(encoder, std::forward<S>(stored)), ...);
+          finish(encoder);
+        };
+        ref.send_remote(call, write, std::move(pending));
       };
-      ref.send_remote(call, write, std::move(pending));
+      send(as_stored<std::tuple_element_t<I, Stored>>(std::forward<Args>(args))...);
     }
   }
   (std::index_sequence_for<Args...>());

@@ -54,6 +54,14 @@ TEST_P(CallTest, AHandleMayGoIntoTheCallMadeThroughIt) {
   EXPECT_NO_THROW(clerk.offer<&Clerk::keep>(std::move(clerk)).get(1s));
 }
 
+// It is not released before the call that it is in. contract 4.1
+TEST_P(CallTest, TheLastHandleMayGoIntoTheCallMadeThroughIt) {
+  auto clerk = home->spawn<Clerk>({.name = "clerk"});
+  if (remote()) clerk = value_or_throw(caller.find<Clerk>("clerk", 5s));
+  EXPECT_NO_THROW(clerk.call<&Clerk::keep>(std::move(clerk)).get(1s));
+  value_or_throw(caller.find<Clerk>("clerk", 5s)).kill();
+}
+
 // contract 2.4
 TEST_P(CallTest, ThrowingHandlerFailsTheCallWithTypeAndTextAndTheActorLives) {
   const auto counter = spawn(1);

@@ -33,7 +33,7 @@ class Clerk {
     filed_.push_back(number);
     return this_actor::handle<Clerk>();
   }
-  void keep(Handle<Clerk> other) { kept_ = std::move(other); }
+  void keep(std::optional<Handle<Clerk>> other) { kept_ = std::move(other).value(); }
   Handle<Clerk> give() const { return kept_; }
   void crash(int number) {
     filed_.push_back(number);
