@@ -81,6 +81,15 @@ void check_options(const ActorType& type, const SpawnOptions& options) {
   }
 }
 
+namespace {
+
+/// For the calls that a failure ends: their callers may try again.
+Error to_callers(const Error& cause) {
+  return Error{cause.code, cause.message + " (it may be restarted)", {}};
+}
+
+}  // namespace
+
 // --- restarts ------------------------------------------------------------------------------------
 
 Supervision::Supervision(ActorCell& cell, const SpawnOptions& options, Factory make)
@@ -113,7 +122,7 @@ void Supervision::failed(DownReason reason, const Error& cause, const std::strin
     }
   }
   if (culprit) cell_.current_ = std::move(culprit);
-  go_down(cause);
+  go_down(to_callers(cause));
   if (again) put_back(std::move(again));
   node_->tell(child_, EventKind::kFailed, cause);
 }
@@ -242,7 +251,7 @@ void Supervision::not_started(const std::string& what) {
   failure_ = Failure{DownReason::kCrashed, cell_.cause_for(DownReason::kCrashed, why)};
   const Error cause = failure_->cause;
   cell_.core().report(cause.message);
-  end_incarnation(cause);  // what it has sent and begun
+  end_incarnation(to_callers(cause));  // what it has sent and begun
   node_->tell(child_, EventKind::kFailed, cause);
 }
 
