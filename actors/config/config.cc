@@ -183,14 +183,9 @@ Result<std::string> find_dataset(const std::string& dir) {
                   "; install Debian's dataset-fashion-mnist or give --data (data.dir)");
 }
 
-std::uint64_t thread_count(const TrainConfig& config) {
-  const std::uint64_t cores = std::max(1U, std::thread::hardware_concurrency());
-  return std::min(config.workers, config.threads == 0 ? cores : config.threads);
-}
-
 TrainConfig resolved(TrainConfig config) {
   config.scaling.estimator = config.scaling.estimator_or_default();
-  config.threads = thread_count(config);
+  if (config.threads == 0) config.threads = std::max(1U, std::thread::hardware_concurrency());
   if (const auto dir = find_dataset(config.data.dir)) config.data.dir = *dir;
   return config;
 }

@@ -172,14 +172,19 @@ Result<TrainConfig> load_toml(const std::string& path, const TrainConfig& base) 
 }
 
 std::string to_toml(const TrainConfig& config) {
+  return to_toml(config, config);
+}
+
+std::string to_toml(const TrainConfig& config, const TrainConfig& here) {
   std::string out;
   std::string table;
   for (const Field& field : fields()) {
     const std::string in_table = table_of(field.path);
     if (in_table != table) out += fmt::format("\n[{}]\n", table = in_table);
     const std::string name = field.path.substr(table.empty() ? 0 : table.size() + 1);
-    const std::string line = name + " = " + field_text(field, config);
-    out += fmt::format("{:<32}  # {}\n", line, field.doc);
+    const std::string text = field_text(field, config), made = field_text(field, here);
+    const std::string note = made == text ? "" : "here " + made + "; ";
+    out += fmt::format("{:<32}  # {}{}\n", name + " = " + text, note, field.doc);
   }
   return out;
 }

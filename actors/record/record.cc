@@ -79,7 +79,7 @@ Result<std::unique_ptr<RecordWriter>> RecordWriter::create(const std::string& fo
       return fail(ErrorCode::kInvalid,
                   folder + ": holds a record already (" + name + " exists); name another folder");
   }
-  if (auto done = write_whole(impl->path(kConfigName), to_toml(config)); !done)
+  if (auto done = write_whole(impl->path(kConfigName), to_toml(config, resolved(config))); !done)
     return fail(done.error());
   impl->rounds.reset(std::fopen(impl->path(kRoundsName).c_str(), "wb"));
   if (!impl->rounds) return cannot_write(impl->path(kRoundsName), errno);

@@ -67,6 +67,11 @@ class Watchers final : public ProgressSink {
   ProgressSink* user_;
 };
 
+/// Of the workers in this process.
+std::uint64_t shared_threads(const TrainConfig& config) {
+  return std::min(config.workers, resolved(config).threads);
+}
+
 TrainResult failed_result(Error error) {
   TrainResult result;
   result.error = std::move(error);
@@ -126,7 +131,7 @@ Trainer::Trainer(Runtime& runtime, const TrainConfig& config, ObjectiveFactory f
   impl_->averager = runtime.spawn<Averager>(
       {.name = remote ? kAveragerName : ""},
       Averager::Setup{config, Array<float>(std::move(x0)), impl_->evaluator,
-                      remote ? 0 : thread_count(config), impl_->watchers.get(),
+                      remote ? 0 : shared_threads(config), impl_->watchers.get(),
                       [ending = impl_->ending](TrainResult r) { ending->set(std::move(r)); }});
   impl_->averager_gone =
       runtime.monitor(impl_->averager).then([ending = impl_->ending](Result<Down> down) {

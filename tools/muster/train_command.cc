@@ -217,7 +217,7 @@ int report(const TrainCommand& command, const Outcome& outcome) {
 int train_or_throw(const TrainCommand& command) {
   TrainConfig config = value_or_throw(resolve(*command.flags));
   if (command.dry_run) {
-    fmt::print("{}", training::to_toml(training::resolved(std::move(config))));
+    fmt::print("{}", training::to_toml(config, training::resolved(config)));
     return kExitDone;
   }
   if (config.record.empty()) config.record = default_record(config.name);

@@ -95,6 +95,8 @@ TEST_F(TrainToolTest, DryRunPrintsWhatFileAndFlagsComeTo) {
   EXPECT_EQ(config->seed, 8U);
   EXPECT_EQ(config->local.steps, 3U);
   EXPECT_EQ(config->local.batch, 32U);
+  EXPECT_EQ(config->scaling.estimator, std::nullopt) << "another rule may be given";
+  EXPECT_THAT(tool.output(), HasSubstr("# here \"gradient\"; "));
 }
 
 TEST_F(TrainToolTest, ExampleConfigurationsAreValid) {

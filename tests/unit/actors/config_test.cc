@@ -36,6 +36,26 @@ TEST(TrainConfigTest, WrittenDefaultsReadBackEqual) {
   EXPECT_EQ(*back, TrainConfig{});
 }
 
+TEST(TrainConfigTest, FieldsThatAreLeftToTheRunAreWrittenWithWhatTheyComeTo) {
+  TrainConfig config;
+  config.scaling.rule = optim::ScalingRule::kOasis;
+  config.data.dir = "/data";
+  const TrainConfig here = resolved(config);
+  EXPECT_EQ(here.scaling.estimator, optim::Estimator::kHutchinson);
+  EXPECT_GE(here.threads, 1U);
+  EXPECT_EQ(here.data.dir, "/data");
+  const std::string text = to_toml(config, here);
+  EXPECT_THAT(text, testing::HasSubstr("# here \"hutchinson\"; what D"));
+  EXPECT_THAT(text, testing::HasSubstr("# here " + std::to_string(here.threads) + "; threads of"));
+  EXPECT_THAT(text, testing::Not(testing::HasSubstr("here \"/data\"")));
+  EXPECT_EQ(parse_toml(text, "written").value(), config);
+
+  config.threads = 7;
+  config.workers = 2;
+  config.scaling.estimator = optim::Estimator::kGradient;
+  EXPECT_EQ(resolved(config), config) << "nothing is left to the run";
+}
+
 TEST(TrainConfigTest, WrittenConfigurationReadsBackEqual) {
   TrainConfig config;
   config.name = "other";

@@ -136,6 +136,8 @@ Result<TrainConfig> load_toml(const std::string& path, const TrainConfig& base =
 /// The whole configuration as TOML with the fields' docs as comments. parse_toml gives it back
 /// exactly.
 std::string to_toml(const TrainConfig& config);
+/// The same; a field that is another in `here`, see resolved(), has that value in its comment.
+std::string to_toml(const TrainConfig& config, const TrainConfig& here);
 
 /// Sets one field from the text of a flag; lists are comma-separated, the empty list is "".
 /// kInvalid: "--local-steps 0: expected an integer from 1 to 1000000".
@@ -154,10 +156,6 @@ std::string nearest_word(std::string_view word, std::span<const std::string> wor
 /// being the folder above the program's, and /usr/share/datasets/fashion-mnist. kNotFound lists
 /// where it looked.
 Result<std::string> find_dataset(const std::string& dir);
-
-/// Threads that compute in a run within this process: config.threads, or where that is 0 one a
-/// core; at most one a worker.
-std::uint64_t thread_count(const TrainConfig& config);
 
 /// What a run here makes of a valid configuration's fields that are left to it: the estimator of
 /// the scaling, the threads, and the folder of the data, which stays empty where none is found. The
