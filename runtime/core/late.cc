@@ -24,7 +24,7 @@ class LateMessage final : public Message {
 
   HandlerRun invoke(void*, HandlerContext& context) override {
     if (given_up()) return {};
-    return wait(*this, *this, context);
+    return wait(*this, context);
   }
   void reject(const Error& cause) override {
     if (call_) call_->reject(cause);
@@ -43,7 +43,7 @@ class LateMessage final : public Message {
 
  private:
   // The message outlives the run: the cell keeps it until the run has ended or was destroyed.
-  static HandlerRun wait(LateMessage& self, LateMessage&, HandlerContext& context) {
+  static HandlerRun wait(LateMessage& self, HandlerContext& context) {
     const auto all = self.all_there();
     if (const auto caller = self.caller_) {
       when_ready(*caller, [all](const FutureStateBase&) { all->cancel(); });

@@ -301,7 +301,11 @@ void RuntimeCore::peer_found(std::uint64_t find, Result<HandleRef> found) {
   if (!found) {  // of another class: the other node knows the hash of this one's name only
     const std::scoped_lock lock(mutex_);
     const auto asked = finds_.find(find);
-    if (asked != finds_.end()) found.error().message += ", not a " + asked->second.type.name;
+    constexpr std::string_view kNot = ", not a ";
+    std::string& text = found.error().message;
+    if (asked != finds_.end() && text.find(kNot) == std::string::npos) {
+      text.append(kNot).append(asked->second.type.name);
+    }
   }
   finish_find(find, std::move(found));
 }

@@ -48,8 +48,8 @@ Handle<A> handle() {
 }
 
 /// Sends to itself, at once: the way to work in slices. The message waits its turn in the mailbox.
-/// `M` is named by the actor's own class and declared there, not in a base; as for all that
-/// follows. What an incarnation sent to itself, now or with a delay, goes with it at a restart.
+/// `M` is named by the actor's own class and declared there, not in a base. What an incarnation
+/// sent to itself, now or with a delay, goes with it at a restart.
 template <auto M, class... Args>
 void send(Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;

@@ -91,11 +91,11 @@ class Handle {
       if (!sender_.enter(actor, *taken, Method::kName)) return Future<void>(std::move(taken));
       auto as = sender_.delivery(sender_.timeout(actor));
       as.offer = true;
+      taken->arm_deadline(actor.is_local() ? kForever : as.patience, Method::kName);
       if (actor.is_local()) {
         actor.deliver_as(as, detail::make_call<A, M>(nullptr, std::forward<Args>(args)...),
                          detail::actor_type<A>(), taken);
       } else {
-        taken->arm_deadline(as.patience, Method::kName);
         detail::send_call<M>(actor, outgoing<M>(as), detail::remote_end(taken),
                              std::forward<Args>(args)...);
       }

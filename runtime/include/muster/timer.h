@@ -110,8 +110,8 @@ class Series final : public SelfTimer {
 
 namespace this_actor {
 
-/// Sends to itself after `delay`. When the actor's incarnation ends before, it is a dead letter
-/// then.
+/// Sends to itself after `delay`; `M` as in send. When the actor's incarnation ends before, it is a
+/// dead letter then.
 template <auto M, class... Args>
 ScheduledSend send_after(Duration delay, Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;
@@ -126,11 +126,11 @@ ScheduledSend send_after(Duration delay, Args&&... args) {
   }
 }
 
-/// Sends to itself every `period`, first after one, until the Timer or the actor ends. An actor
-/// that is slower than its ticks does not gather them: one that comes due while the one before it
-/// waits, runs or is suspended is left out, and the next comes at its own time, a multiple of
-/// `period` after the start. The arguments are copied for each tick, on a thread of the runtime.
-/// Requires: period > 0.
+/// Sends to itself every `period` (`M` as in send), first after one, until the Timer or the actor
+/// ends. An actor that is slower than its ticks does not gather them: one that comes due while the
+/// one before it waits, runs or is suspended is left out, and the next comes at its own time, a
+/// multiple of `period` after the start. The arguments are copied for each tick, on a thread of the
+/// runtime. Requires: period > 0.
 template <auto M, class... Args>
 Timer send_every(Duration period, Args&&... args) {
   using A = typename detail::MemberSignature<decltype(M)>::Class;

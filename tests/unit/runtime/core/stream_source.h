@@ -65,6 +65,13 @@ class Source {
       co_yield std::vector<float>(size, static_cast<float>(i));
     }
   }
+  Stream<int> given(std::optional<Handle<Source>> one) { co_yield one ? 1 : 0; }
+  // Not coroutines: they fail before there is a stream.
+  Stream<int> refused() { throw std::runtime_error("no stream"); }
+  Stream<int> checked() {
+    MUSTER_CHECK(false, "no stream");
+    return none();
+  }
   Stream<int> none() { co_return; }
   Stream<int> of_another(Handle<Source> other, int to) {
     return other.call<&Source::count_and_throw>(to);
@@ -95,7 +102,7 @@ class Source {
   Trace& trace_;
 };
 MUSTER_ACTOR(Source, count, count_slowly, count_and_throw, count_and_check, lines, blocks, none,
-             of_another, forever, tidy_up, odd, plain);
+             of_another, given, refused, checked, forever, tidy_up, odd, plain);
 
 template <class T>
 std::vector<T> all_of(Stream<T> stream, Duration timeout = 5s) {

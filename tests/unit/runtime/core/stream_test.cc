@@ -148,6 +148,25 @@ TEST_P(StreamTest, WhatTheHandlerThrowsComesAfterTheItemsBeforeIt) {
 }
 
 // contract 9.14
+TEST_P(StreamTest, WhatAMethodThrowsBeforeItHasAStreamEndsTheCallers) {
+  auto refused = source.call<&Source::refused>();
+  const auto end = refused.next_result(1s);
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error(), (Error{ErrorCode::kFailed, "no stream", "std::runtime_error"}));
+  EXPECT_EQ(source.call<&Source::plain>().get(1s), 42);  // the actor lives
+  auto checked = source.call<&Source::checked>();
+  EXPECT_THAT(end_of(checked), HasSubstr("check failed: false (no stream)"));
+  EXPECT_EQ(code_of(source.call<&Source::plain>(), 1s), ErrorCode::kUnavailable);
+}
+
+// The Stream outlives the handle that was called and went into the call.
+TEST_P(StreamTest, AHandleMayGoIntoTheCallMadeThroughIt) {
+  auto handle = source;
+  auto stream = handle.call<&Source::given>(std::move(handle));
+  EXPECT_THAT(all_of(std::move(stream)), ElementsAre(1));
+}
+
+// contract 9.14
 TEST_P(StreamTest, WhatEndsTheActorComesAfterTheItemsBeforeIt) {
   auto crashing = source.call<&Source::count_and_check>(3);
   for (int i = 1; i <= 3; ++i) EXPECT_EQ(crashing.next(1s), i);

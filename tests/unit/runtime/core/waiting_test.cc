@@ -79,6 +79,7 @@ TEST_P(WaitingTest, OfferEndsWhenItsMessageIsInTheMailboxNotWhenItIsHandled) {
   settle();
   EXPECT_TRUE(first.ready());
   EXPECT_FALSE(second.ready());
+  EXPECT_THAT(second.result(1ms).error().message, HasSubstr("add: no result yet after 0.001 s"));
   EXPECT_TRUE(second.result(5s));
   EXPECT_TRUE(nap.ready());
   EXPECT_THAT(counter.call<&Counter::seen>().get(1s), ElementsAre(1, 2));
