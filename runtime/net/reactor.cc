@@ -56,7 +56,8 @@ Reactor::Reactor(Duration takeover_after, std::size_t threads_max)
   for (std::size_t i = 0; i < 2; ++i) threads_.emplace_back([this, i] { run(i); });
 }
 
-Reactor::~Reactor() {
+// What a callback throws ends the program, here as on the reactor's threads.
+Reactor::~Reactor() {  // NOLINT(bugprone-exception-escape)
   stop();
   drain();
 }

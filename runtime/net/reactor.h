@@ -55,7 +55,7 @@ class Reactor final : public Timers {
   };
 
   Reactor(Duration takeover_after, std::size_t threads_max);
-  ~Reactor() override;
+  ~Reactor() override;  // NOLINT(bugprone-exception-escape): see there
 
   boost::asio::io_context& io() { return io_; }
   const Clock& clock() const override { return steady_clock(); }
