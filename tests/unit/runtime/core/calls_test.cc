@@ -94,6 +94,23 @@ TEST_P(CallTest, ACallEndsAtItsDeadlineWithAnErrorThatNamesActorAndMethod) {
   EXPECT_EQ(world.now() - start, 50ms);
 }
 
+// contract 2.2
+TEST(CallTimeoutTest, OfTheCallersRuntimeHoldsForHandlesWithoutOneOfTheirOwn) {
+  muster::testing::SimWorld world(test_seed());
+  auto& head = world.start("head", {.listen = "head:1", .call_timeout = 50ms});
+  auto& node = world.start("node");
+  ASSERT_TRUE(node.join("head:1", 5s));
+  const auto near = head.spawn<Counter>({}, 7);
+  const auto made = node.spawn<Counter>({.name = "far"}, 8);
+  const auto far = value_or_throw(head.find<Counter>("far", 5s));
+  for (const auto& counter : {near, far}) {
+    const TimePoint start = world.now();
+    EXPECT_EQ(code_of(counter.call<&Counter::nap>(100ms)), ErrorCode::kTimeout);
+    EXPECT_EQ(world.now() - start, 50ms);
+    EXPECT_TRUE(counter.with({.timeout = 1s}).call<&Counter::nap>(100ms).result());
+  }
+}
+
 TEST_P(CallTest, PollingAFutureLeavesNothingBehind) {
   const auto counter = spawn(7);
   std::vector<Future<int>> both;
