@@ -6,6 +6,54 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+/// Waits in every way for a Future that is not ready, and for the same one when it is.
+Task<std::vector<std::string>> wait_inside(Handle<Counter> counter) {
+  std::vector<std::string> outcomes;
+  const auto note = [&](const auto& result) {
+    outcomes.emplace_back(result ? "ended" : to_string(result.error().code));
+  };
+  std::vector<Future<int>> futures;
+  futures.push_back(counter.call<&Counter::nap>(10ms));
+  for (int i = 0; i < 2; ++i) {
+    note(wait_any(futures, 1s));
+    note(wait_all(futures, 1s));
+    if (i == 0) note(futures[0].result(1s));
+    co_await sleep_for(1s);
+  }
+  note(futures[0].result(1s));
+  co_return outcomes;
+}
+
+class Asker {
+ public:
+  Task<std::vector<std::string>> wait(Handle<Counter> counter) { return wait_inside(counter); }
+  void ask(const Handle<Counter>& counter) { asked_ = counter.call<&Counter::add>(1); }
+  int answer() { return asked_.get(1s); }
+
+ private:
+  Future<int> asked_;
+};
+MUSTER_ACTOR(Asker, wait, ask, answer);
+
+/// Notes when it goes, and when the frames of its handlers go.
+class Sleeper {
+ public:
+  using Log = std::shared_ptr<std::vector<std::string>>;
+  explicit Sleeper(Log log) : log_(std::move(log)) {}
+  Task<> sleep() {
+    const auto mine = at_the_end("handler");
+    co_await sleep_for(1h);
+  }
+
+ private:
+  std::shared_ptr<void> at_the_end(std::string what) {
+    return {log_.get(), [log = log_, what](void*) { log->push_back(what); }};
+  }
+  Log log_;
+  std::shared_ptr<void> last_ = at_the_end("object");
+};
+MUSTER_ACTOR(Sleeper, sleep);
+
 class CoroutineTest : public WorldTest {};
 INSTANTIATE_TEST_SUITE_P(Places, CoroutineTest, ::testing::Values(Place::kLocal, Place::kRemote),
                          place_name);
@@ -32,6 +80,21 @@ TEST_P(CoroutineTest, KillEndsASuspendedHandlerWithTheCause) {
   EXPECT_THAT(error_of(std::move(waiting), 1s), HasSubstr("was killed"));
 }
 
+// contract 4.3, 4.8
+TEST(SleeperTest, ObjectGoesAfterTheSuspendedHandlers) {
+  muster::testing::SimWorld world(test_seed());
+  auto& node = world.start("node");
+  for (const bool reentrant : {false, true}) {
+    const auto log = std::make_shared<std::vector<std::string>>();
+    const auto sleeper = node.spawn<Sleeper>({.reentrant = reentrant}, log);
+    auto sleeping = sleeper.call<&Sleeper::sleep>();
+    world.run_for(1ms);
+    sleeper.kill();
+    EXPECT_EQ(code_of(std::move(sleeping), 1s), ErrorCode::kUnavailable);
+    EXPECT_THAT(*log, ElementsAre("handler", "object")) << "reentrant: " << reentrant;
+  }
+}
+
 // contract 4.4
 TEST_P(CoroutineTest, FailedCheckAfterASuspensionEndsTheActor) {
   const auto counter = spawn(1);
@@ -53,6 +116,18 @@ TEST_P(CoroutineTest, TaskOutsideActorsAwaitsCallsAndTime) {
     co_return seen;
   };
   EXPECT_THAT(caller.run(work(counter)).get(1s), ElementsAre(2, 3, -1));
+}
+
+// contract 1.6
+TEST_P(CoroutineTest, WaitingInsideForWhatIsNotReadyIsRefusedAndForWhatIsReadyIsNot) {
+  const auto counter = spawn(1);
+  const auto asker = caller.spawn<Asker>();
+  const auto expected = ElementsAre("invalid", "invalid", "invalid", "ended", "ended", "ended");
+  EXPECT_THAT(asker.call<&Asker::wait>(counter).get(10s), expected);
+  EXPECT_THAT(caller.run(wait_inside(counter)).get(10s), expected);
+  asker.call<&Asker::ask>(counter).get(1s);
+  world.run_for(1s);
+  EXPECT_EQ(asker.call<&Asker::answer>().get(1s), 2);
 }
 
 TEST_P(CoroutineTest, TaskPassesExceptionsOn) {
