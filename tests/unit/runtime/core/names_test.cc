@@ -49,6 +49,22 @@ TEST(NamesTest, ATakenNameIsRefusedAndADeadActorsNameIsFree) {
 }
 
 // contract 4.6
+TEST(NamesTest, NameIsFreeWhenTheEndOfItsActorIsTold) {
+  muster::testing::SimWorld world(test_seed());
+  auto& node = world.start("node");
+  const auto first = node.spawn<Counter>({.name = "one"}, 1);
+  auto down = node.monitor(first);
+  std::optional<Result<Handle<Counter>>> second;
+  detail::when_ready(*down.state(), [&](const detail::FutureStateBase&) {
+    second = node.try_spawn<Counter>({.name = "one"}, 2);
+  });
+  first.kill();
+  down.get(1s);
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(*second) << second->error().message;
+}
+
+// contract 4.6
 TEST(NamesTest, FindReachesANodeThatJoinsLater) {
   muster::testing::SimWorld world(test_seed());
   auto& head = world.start("head", {.listen = "head:1"});

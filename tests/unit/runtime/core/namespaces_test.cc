@@ -55,6 +55,18 @@ TEST(GetOrSpawnTest, SupervisedOnesToo) {
   EXPECT_EQ(first.call<&Phoenix::life>().get(1s), 2U);
 }
 
+// contract 4.6
+TEST(NamespaceTest, FindWaitsForAnActorThatIsRestartedToo) {
+  muster::testing::SimWorld world(test_seed());
+  auto& node = world.start("node");
+  auto found = node.find_async<Phoenix>("late", 10s);
+  world.run_for(1s);
+  EXPECT_FALSE(found.ready());
+  const auto late =
+      node.spawn<Phoenix>({.name = "late", .max_restarts = 1}, "p", std::make_shared<Log>());
+  EXPECT_EQ(found.get(1s), late);
+}
+
 // contract 4.11
 TEST(GetOrSpawnTest, WithoutANameOrOfAnotherClassItIsRefused) {
   muster::testing::SimWorld world(test_seed());
