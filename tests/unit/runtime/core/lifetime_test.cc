@@ -5,6 +5,16 @@ namespace {
 
 using ::testing::HasSubstr;
 
+class Guest {
+ public:
+  void leave(const std::string& why) { this_actor::stop(why); }
+  int wave() { return ++waved_; }
+
+ private:
+  int waved_ = 0;
+};
+MUSTER_ACTOR(Guest, leave, wave);
+
 class LifetimeTest : public WorldTest {};
 INSTANTIATE_TEST_SUITE_P(Places, LifetimeTest, ::testing::Values(Place::kLocal, Place::kRemote),
                          place_name);
@@ -52,6 +62,24 @@ TEST_P(LifetimeTest, ActorStopsItself) {
   auto down = caller.monitor(counter);
   counter.call<&Counter::leave>().get(1s);
   EXPECT_EQ(down.get(1s).reason, DownReason::kStopped);
+}
+
+// contract 4.9
+TEST(LeavingTest, ActorThatStopsItselfHandlesWhatWasSentBeforeAndTellsWhy) {
+  muster::testing::SimWorld world(test_seed());
+  auto& node = world.start("node");
+  const auto guest = node.spawn<Guest>();
+  auto down = node.monitor(guest);
+  auto left = guest.call<&Guest::leave>("it is late");
+  auto waved = guest.call<&Guest::wave>();
+  guest.send<&Guest::wave>();
+  EXPECT_TRUE(left.result(1s));
+  EXPECT_EQ(waved.get(1s), 1);
+  const Down end = down.get(1s);
+  EXPECT_EQ(end.reason, DownReason::kStopped);
+  EXPECT_THAT(end.cause.message, HasSubstr("was stopped: it is late"));
+  EXPECT_THAT(error_of(guest.call<&Guest::wave>()), HasSubstr("was stopped: it is late"));
+  EXPECT_EQ(node.stats().dead_letters, 0U);
 }
 
 // contract 4.4, 4.5
