@@ -2,6 +2,7 @@
 
 #include "runtime/net/handshake.h"
 #include "runtime/wire/frame.h"
+#include "runtime/wire/messages.h"
 #include "unit/runtime/core/fixture.h"
 
 namespace muster::test {
@@ -157,47 +158,84 @@ TEST_F(BoundsTest, OneRemoteMessageBeyondTheMailboxsBytesIsLetIn) {
   }
 }
 
-// contract 3.3
-TEST_F(BoundsTest, StrangerThatLiesAboutASizeLosesItsConnectionAndNothingElse) {
-  const auto transport = world.network().make_transport("stranger");
-  std::unique_ptr<ByteStream> stream;
-  transport->connect("head:1", 1s,
-                     [&](auto opened) { stream = value_or_throw(std::move(opened)); });
-  ASSERT_TRUE(world.run_until([&] { return stream != nullptr; }));
-  const auto say = [&](wire::Slice bytes) {
+/// A node that says what it likes.
+class StrangerTest : public BoundsTest {
+ protected:
+  StrangerTest() {
+    transport->connect("head:1", 1s,
+                       [&](auto opened) { stream = value_or_throw(std::move(opened)); });
+    EXPECT_TRUE(world.run_until([&] { return stream != nullptr; }));
+    read();
+    say(handshake.first()->to_bytes());
+    EXPECT_TRUE(world.run_until([&] { return head.peers().size() == 2; }));
+  }
+  void say(wire::Slice bytes) {
     while (!bytes.empty()) {
       bytes = bytes.subspan(value_or_throw(stream->try_write(std::span(&bytes, 1))));
     }
-  };
-  net::SessionOptions options;
-  options.node = NodeId{5, 5};
-  options.token = "simulation";
-  net::Handshake handshake(options, "head:1", std::vector<std::byte>(wire::kNonceBytes));
-  wire::FrameReader reader(net::kHandshakeLimits);
-  bool done = false;
-  const std::function<void()> read = [&] {
+  }
+  void say(const wire::OutgoingMessage& message) { say(message.to_bytes()); }
+  void lie_about_a_size() {
+    const std::uint32_t lie[2] = {0, 1 << 20};  // one segment of 2^20 words
+    say(std::as_bytes(std::span(lie)));
+    ASSERT_TRUE(world.run_until([&] { return head.peers().size() == 1; }));
+  }
+  void read() {
     stream->read_some(reader.target(), [&](Result<std::size_t> count) {
       if (!count) return;
       ASSERT_TRUE(reader.commit(*count, [&](const wire::IncomingMessage& frame) {
-        const auto step = handshake.on_frame(frame);
-        EXPECT_TRUE(step) << step.error().here.message;
-        if (step && step->answer) say(step->answer->to_bytes());
-        done = !step || step->done;
-        return !done;
+        on_frame(frame);
+        return true;
       }));
-      if (!done) read();
+      read();
     });
-  };
-  read();
-  say(handshake.first()->to_bytes());
-  ASSERT_TRUE(world.run_until([&] { return head.peers().size() == 2; }));
-  const std::uint32_t lie[2] = {0, 1 << 20};  // one segment of 2^20 words
-  say(std::as_bytes(std::span(lie)));
-  ASSERT_TRUE(world.run_until([&] { return head.peers().size() == 1; }));
+  }
+  void on_frame(const wire::IncomingMessage& frame) {
+    if (frame.kind() == wire::FrameKind::kFind) asked = value_or_throw(wire::parse_find(frame));
+    if (done) return;
+    const auto step = handshake.on_frame(frame);
+    EXPECT_TRUE(step) << step.error().here.message;
+    if (step && step->answer) say(*step->answer);
+    done = !step || step->done;
+  }
+  static net::SessionOptions options() {
+    net::SessionOptions options;
+    options.node = NodeId{5, 5};
+    options.token = "simulation";
+    return options;
+  }
+
+  std::unique_ptr<Transport> transport = world.network().make_transport("stranger");
+  std::unique_ptr<ByteStream> stream;
+  net::SessionOptions terms = options();
+  net::Handshake handshake{terms, "head:1", std::vector<std::byte>(wire::kNonceBytes)};
+  wire::FrameReader reader{net::kHandshakeLimits};
+  bool done = false;
+  std::optional<wire::FindFrame> asked;
+};
+
+// contract 3.3
+TEST_F(StrangerTest, ThatLiesAboutASizeLosesItsConnectionAndNothingElse) {
+  lie_about_a_size();
   EXPECT_THAT(errors, Each(HasSubstr("sent a bad frame: a frame of 8388616 bytes, at most 1048576 "
                                      "are allowed")));
   EXPECT_EQ(errors.size(), 1U);
   EXPECT_EQ(far.call<&Counter::add>(1).get(1s), 2);
+}
+
+// Whatever the connection ended in. contract 2.3
+TEST_F(StrangerTest, CallsOverAConnectionThatBrokeTheFormatAreUnavailable) {
+  auto found = head.find_async<Counter>("strange", 5s);
+  ASSERT_TRUE(world.run_until([&] { return asked.has_value(); }));
+  say(wire::encode_found({asked->request_id, WireActor{5, 5, 1, 0, {}}}));
+  const auto strange = found.get(5s);
+  auto pending = strange.call<&Counter::add>(1);
+  world.run_for(10ms);
+  EXPECT_FALSE(pending.ready());
+  lie_about_a_size();
+  EXPECT_EQ(code_of(std::move(pending)), ErrorCode::kUnavailable);
+  EXPECT_THAT(error_of(strange.call<&Counter::add>(1)),
+              HasSubstr("unavailable: add was not sent to stranger"));
 }
 
 // contract 3.3
