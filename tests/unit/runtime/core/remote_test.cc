@@ -1,3 +1,4 @@
+#include "unit/runtime/core/clerk.h"
 #include "unit/runtime/core/fixture.h"
 
 namespace muster::test {
@@ -7,6 +8,7 @@ using ::testing::HasSubstr;
 
 class RemoteTest : public ::testing::Test {
  protected:
+  using Handles = std::vector<std::vector<Handle<Counter>>>;
   RemoteTest()
       : world(test_seed()),
         head(world.start("head", {.listen = "head:1"})),
@@ -34,6 +36,17 @@ TEST_F(RemoteTest, LostConnectionFailsCallsAndMonitorsAtOnceWithOneCause) {
   EXPECT_LT(world.now() - start, 100ms);
   EXPECT_EQ(code_of(far.call<&Counter::value>()), ErrorCode::kUnavailable);
   EXPECT_TRUE(head.peers().empty());
+}
+
+// contract 4.5
+TEST_F(RemoteTest, MonitorOverAnEndedConnectionHearsOfTheLossAtOnce) {
+  world.network().drop_connections("head", "node");
+  world.run_for(10ms);
+  auto down = head.monitor(far);
+  ASSERT_TRUE(down.ready());
+  const Down end = down.get();
+  EXPECT_EQ(end.reason, DownReason::kNodeLost);
+  EXPECT_EQ(end.actor, far.id());
 }
 
 // contract 5.3
@@ -75,6 +88,100 @@ TEST_F(RemoteTest, LostNodeReleasesTheHandlesItHeld) {
     world.crash("node");
     EXPECT_EQ(down.get(30s).reason, DownReason::kReleased);
   }
+}
+
+// What a node gives back counts, not what is on the way to it meanwhile. contract 4.2
+TEST_F(RemoteTest, HandleOnItsWayCountsWhenThoseBeforeItAreGivenBack) {
+  auto mine = head.spawn<Counter>({}, 5);
+  auto down = head.monitor(mine);
+  far.call<&Counter::keep>(Handles{{mine}}).get(1s);
+  local.call<&Counter::keep>(Handles{}).get(1s);
+  far.send<&Counter::keep>(Handles{{mine}});
+  mine = {};
+  world.run_for(1s);
+  EXPECT_FALSE(down.ready());
+  local.call<&Counter::keep>(Handles{}).get(1s);
+  EXPECT_EQ(down.get(1s).reason, DownReason::kReleased);
+}
+
+/// A third node, joined with the head only.
+class ThirdNodeTest : public RemoteTest {
+ protected:
+  ThirdNodeTest() {
+    value_or_throw(third.join("head:1", 5s));
+    passing = third.spawn<Clerk>({.name = "passing"});
+  }
+  Runtime& third = world.start("third", {.listen = "third:1"});
+  Handle<Clerk> passing;
+};
+
+// contract 2.6
+TEST_F(ThirdNodeTest, OneWayMessageToANodeThatIsNotJoinedIsADeadLetter) {
+  auto keeper = head.spawn<Clerk>({.name = "keeper"});
+  value_or_throw(third.find<Clerk>("keeper", 1s)).call<&Clerk::keep>(passing).get(1s);
+  const auto unjoined = value_or_throw(node.find<Clerk>("keeper", 1s)).call<&Clerk::give>().get(1s);
+  ASSERT_EQ(unjoined.id(), passing.id());
+  EXPECT_EQ(code_of(unjoined.call<&Clerk::file>(1)), ErrorCode::kUnavailable);
+  EXPECT_EQ(node.stats().dead_letters, 0U);
+  unjoined.send<&Clerk::file>(1);
+  EXPECT_EQ(node.stats().dead_letters, 1U);
+  EXPECT_EQ(node.dead_letters().latest[0].reason, DeadLetterReason::kUnreachable);
+}
+
+// contract 4.5
+TEST_F(ThirdNodeTest, MonitorOfAnActorOfANodeThatIsNotJoinedHearsAtOnce) {
+  auto keeper = head.spawn<Clerk>({.name = "keeper"});
+  value_or_throw(third.find<Clerk>("keeper", 1s)).call<&Clerk::keep>(passing).get(1s);
+  auto down =
+      node.monitor(value_or_throw(node.find<Clerk>("keeper", 1s)).call<&Clerk::give>().get(1s));
+  ASSERT_TRUE(down.ready());
+  EXPECT_EQ(down.get().reason, DownReason::kNodeLost);
+}
+
+// contract 4.2
+TEST_F(ThirdNodeTest, HandleThatWasPassedOnKeepsNoActorAlive) {
+  value_or_throw(node.join("third:1", 5s));
+  auto mine = head.spawn<Counter>({.name = "mine"}, 5);
+  auto down = head.monitor(mine);
+  auto passed = value_or_throw(third.find<Counter>("mine", 1s));
+  value_or_throw(third.find<Counter>("far", 1s)).call<&Counter::keep>(Handles{{passed}}).get(1s);
+  mine = {};
+  world.run_for(1s);
+  EXPECT_FALSE(down.ready());
+  passed = {};
+  EXPECT_EQ(down.get(1s).reason, DownReason::kReleased);
+}
+
+// contract 4.2
+TEST_F(ThirdNodeTest, HandleThatWasPassedOnIsNotGivenBackToTheActorsNode) {
+  value_or_throw(node.join("third:1", 5s));
+  const auto second = node.spawn<Counter>({.name = "second"}, 1);
+  auto mine = head.spawn<Counter>({.name = "mine"}, 5);
+  auto down = head.monitor(mine);
+  far.call<&Counter::keep>(Handles{{mine}}).get(1s);
+  value_or_throw(third.find<Counter>("second", 1s))
+      .call<&Counter::keep>(Handles{{value_or_throw(third.find<Counter>("mine", 1s))}})
+      .get(1s);
+  world.run_for(1s);
+  second.call<&Counter::keep>(Handles{}).get(1s);
+  local.call<&Counter::keep>(Handles{}).get(1s);
+  far.send<&Counter::keep>(Handles{{mine}});  // on its way while the others are given back
+  mine = {};
+  world.run_for(1s);
+  EXPECT_FALSE(down.ready());
+  local.call<&Counter::keep>(Handles{}).get(1s);
+  EXPECT_EQ(down.get(1s).reason, DownReason::kReleased);
+}
+
+// contract 4.6
+TEST_F(ThirdNodeTest, NodeThatShutsDownEndsNoSearchOnTheOthers) {
+  auto found = head.find_async<Counter>("late", 10s);
+  world.run_for(10ms);
+  world.shutdown("node");
+  world.run_for(10ms);
+  EXPECT_FALSE(found.ready());
+  const auto late = third.spawn<Counter>({.name = "late"}, 3);
+  EXPECT_EQ(found.get(1s).call<&Counter::value>().get(1s), 3);
 }
 
 TEST_F(RemoteTest, JoinFailsWithTheCause) {
