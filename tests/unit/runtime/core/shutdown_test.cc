@@ -44,6 +44,23 @@ TEST(ShutdownTest, RefusesNewActorsAndLookUpsFromItsStart) {
   EXPECT_EQ(code_of(std::move(found_none)), ErrorCode::kCancelled);
 }
 
+// contract 6.1
+TEST(ShutdownTest, RefusesJoinsFromItsStart) {
+  muster::testing::SimWorld world(test_seed());
+  auto& head = world.start("head", {.listen = "head:1"});
+  auto& node = world.start("node");
+  const auto counter = node.spawn<Counter>({}, 1);
+  auto napping = counter.call<&Counter::nap>(500ms);
+  std::optional<Result<NodeId>> joined;
+  world.timers().schedule_in(100ms, [&] { joined = node.join("head:1", 1s); });
+  world.shutdown("node");
+  EXPECT_EQ(napping.get(), 1);
+  ASSERT_TRUE(joined && !*joined);
+  EXPECT_EQ(joined->error(),
+            (Error{ErrorCode::kCancelled, "cannot join: the runtime is shutting down", {}}));
+  EXPECT_TRUE(head.peers().empty());
+}
+
 std::size_t threads_of_this_process() {
   const std::filesystem::directory_iterator tasks("/proc/self/task");
   return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
