@@ -73,6 +73,30 @@ class Bound {
 };
 MUSTER_ACTOR(Bound, plain, waits, later, then, tick, block, leave, check);
 
+/// Leaves its thread something to do when it ends.
+class Lingerer {
+ public:
+  explicit Lingerer(std::atomic<int>* gone) : gone_(gone) {}
+  void stay() {
+    thread_local Last last;
+    last.gone = gone_;
+  }
+
+ private:
+  struct Last {
+    Last() = default;
+    Last(const Last&) = delete;
+    Last& operator=(const Last&) = delete;
+    ~Last() {
+      for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
+      ++*gone;
+    }
+    std::atomic<int>* gone = nullptr;
+  };
+  std::atomic<int>* gone_;
+};
+MUSTER_ACTOR(Lingerer, stay);
+
 class Unmade {
  public:
   Unmade() { throw std::runtime_error("not today"); }
@@ -227,6 +251,19 @@ TEST(OwnThreadThreadsTest, ShutdownWaitsForThoseThatBlock) {
   opener.join();
   EXPECT_TRUE(call.ready());
   EXPECT_EQ(threads.others.size(), 2U);  // both were destroyed
+}
+
+// contract 6.3, 8.10
+TEST(OwnThreadThreadsTest, ShutdownReturnsWhenTheirThreadsHaveEnded) {
+  std::atomic<int> gone{0};
+  Runtime runtime({.threads = 1});
+  std::vector<Handle<Lingerer>> lingerers;
+  for (int i = 0; i < 3; ++i) {
+    lingerers.push_back(runtime.spawn<Lingerer>({.own_thread = true}, &gone));
+    lingerers.back().call<&Lingerer::stay>().get(kPatience);
+  }
+  runtime.shutdown();
+  EXPECT_EQ(gone, 3);
 }
 
 // Many threads spawn, call and end actors with threads of their own.
