@@ -207,5 +207,19 @@ TEST(HandleTest, OutlivesItsRuntime) {
   EXPECT_THAT(error_of(counter.call<&Counter::value>()), HasSubstr("its runtime shut down"));
 }
 
+// contract 6.4
+TEST(HandleTest, OfAnotherNodesActorOutlivesTheRuntimeThatHadIt) {
+  muster::testing::SimWorld world(test_seed());
+  auto& head = world.start("head", {.listen = "head:1"});
+  auto& node = world.start("node");
+  const auto made = node.spawn<Counter>({.name = "far"}, 1);
+  ASSERT_TRUE(node.join("head:1", 5s));
+  const auto far = value_or_throw(head.find<Counter>("far", 5s));
+  world.shutdown("head");
+  auto after = far.call<&Counter::value>();
+  ASSERT_TRUE(after.ready());
+  EXPECT_EQ(code_of(std::move(after)), ErrorCode::kUnavailable);
+}
+
 }  // namespace
 }  // namespace muster::test
