@@ -91,6 +91,22 @@ TEST_F(BoundsTest, SmallAnswersErrorsAndHeartbeatsPassTheBound) {
   EXPECT_EQ(head.peers().size(), 1U);
 }
 
+// contract 3.2
+TEST_F(BoundsTest, LargeAnswersDoNotPassTheBound) {
+  auto napping = far.call<&Counter::nap>(100ms);
+  auto doubling = far.call<&Counter::twice>(Array<float>(floats(15 * kKiB)));
+  world.run_for(50ms);
+  block();
+  std::vector<Future<double>> calls;
+  for (int i = 0; i < 6; ++i) calls.push_back(near.call<&Counter::sum>(floats(15 * kKiB)));
+  EXPECT_EQ(code_of(std::move(calls.back())), ErrorCode::kOverloaded);
+  world.run_for(2s);  // the nap ends, and the answer of the other finds no room
+  unblock();
+  EXPECT_EQ(napping.get(5s), 1);
+  EXPECT_THAT(error_of(std::move(doubling), 5s),
+              HasSubstr("unavailable: the handler ran, but its result could not be sent back"));
+}
+
 // A message that is not sent has passed on no reference. contract 4.2
 TEST_F(BoundsTest, HandleInARefusedMessageDoesNotKeepItsActor) {
   auto mine = head.spawn<Counter>({}, 5);
@@ -149,6 +165,41 @@ TEST_F(BoundsTest, BytesOfRemoteMessagesInAMailboxAreBounded) {
   for (auto& call : calls) EXPECT_EQ(call.get(5s), 40 * kKiB / sizeof(float));
   for (auto& call : local) EXPECT_EQ(call.get(5s), 40 * kKiB / sizeof(float));
   EXPECT_EQ(small.get(5s), 2);
+}
+
+/// Of three equal calls from another node while none can begin: how many were let in, and what the
+/// last heard.
+std::pair<int, std::string> let_in(std::size_t mailbox_bytes_max) {
+  muster::testing::SimWorld world(test_seed());
+  auto& head = world.start("head", {.listen = "head:1"});
+  auto& node = world.start("node", {.mailbox_bytes_max = mailbox_bytes_max});
+  const auto made = node.spawn<Counter>({.name = "far"}, 1);
+  value_or_throw(node.join("head:1", 5s));
+  const auto far = value_or_throw(head.find<Counter>("far", 5s));
+  auto napping = far.call<&Counter::nap>(1s);
+  world.run_for(100ms);
+  std::pair<int, std::string> outcome;
+  std::vector<Future<double>> calls;
+  for (int i = 0; i < 3; ++i) {
+    calls.push_back(far.call<&Counter::sum>(std::vector<float>(1000, 1.0F)));
+    world.run_for(100ms);
+  }
+  for (auto& call : calls) {
+    const auto result = call.result(5s);
+    outcome.first += result ? 1 : 0;
+    outcome.second = result ? "" : result.error().message;
+  }
+  return outcome;
+}
+
+// contract 3.1
+TEST(MailboxBytesTest, AsManyFitAsAreAllowedAndNotOneMore) {
+  const auto [first, text] = let_in(1);
+  EXPECT_EQ(first, 1);  // no other waited
+  const std::size_t each = std::stoul(text.substr(text.rfind('(') + 1));
+  ASSERT_GT(each, 4000U) << text;
+  EXPECT_EQ(let_in(2 * each - 1).first, 1);
+  EXPECT_EQ(let_in(2 * each).first, 2);
 }
 
 // contract 3.1
