@@ -293,6 +293,39 @@ TEST_P(WaitingBytesTest, BytesOfOtherNodesWaitTooAndAreBounded) {
   for (auto& call : calls) EXPECT_EQ(call.get(), 10'000);
 }
 
+// contract 3.4
+TEST_P(WaitingBytesTest, WhoeverWouldFitBesideThoseWhoWaitIsRejectedToo) {
+  spawn_sleeping(1s, {.mailbox_capacity = 100});
+  std::vector<Future<double>> calls;
+  for (int i = 0; i < 3; ++i) {
+    calls.push_back(waiting.call<&Counter::sum>(std::vector<float>(10'000, 1.0F)));
+  }
+  settle();
+  EXPECT_EQ(info().waiting, 1U);
+  const auto near = value_or_throw(home->find<Counter>("counter", 1s));
+  EXPECT_EQ(code_of(counter.call<&Counter::add>(1), 100ms), ErrorCode::kOverloaded);
+  EXPECT_EQ(code_of(near.call<&Counter::add>(1), 100ms), ErrorCode::kOverloaded);
+  EXPECT_TRUE(wait_all(calls, 5s));
+  EXPECT_EQ(counter.call<&Counter::add>(1).get(1s), 1);
+}
+
+// contract 3.4
+TEST_P(WaitingBytesTest, BytesThatWaitNoMoreMakeRoomForOthers) {
+  spawn_sleeping(1s, {.mailbox_capacity = 100});
+  for (int round = 0; round < 3; ++round) {
+    std::vector<Future<double>> calls;
+    for (int i = 0; i < 4; ++i) {
+      calls.push_back(waiting.call<&Counter::sum>(std::vector<float>(10'000, 1.0F)));
+    }
+    settle();
+    EXPECT_EQ(info().waiting, 2U) << "round " << round;
+    EXPECT_TRUE(wait_all(calls, 5s));
+    for (auto& call : calls) EXPECT_TRUE(call.result()) << "round " << round;
+    nap = counter.call<&Counter::nap>(1s);
+    settle();
+  }
+}
+
 /// Awaits room before it sends the next: what a fast sender does for a slow actor.
 Task<int> produce(Handle<Counter> to, int items) {
   for (int i = 0; i < items; ++i) co_await to.offer<&Counter::add>(1);
