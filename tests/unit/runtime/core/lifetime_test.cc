@@ -64,6 +64,20 @@ TEST_P(LifetimeTest, ActorStopsItself) {
   EXPECT_EQ(down.get(1s).reason, DownReason::kStopped);
 }
 
+// contract 4.2, 4.3
+TEST_P(LifetimeTest, StopAndTheLastHandlesEndComeAfterLargeMessages) {
+  const auto bulk = [] { return std::vector<float>(1'000'000, 1.0F); };
+  const auto stopped = spawn(0, "stopped");
+  auto first = stopped.call<&Counter::sum>(bulk());
+  stopped.stop();
+  EXPECT_EQ(first.get(5s), 1'000'000);
+
+  auto released = spawn(0, "released");
+  auto second = released.call<&Counter::sum>(bulk());
+  released = {};
+  EXPECT_EQ(second.get(5s), 1'000'000);
+}
+
 // contract 4.9
 TEST(LeavingTest, ActorThatStopsItselfHandlesWhatWasSentBeforeAndTellsWhy) {
   muster::testing::SimWorld world(test_seed());
