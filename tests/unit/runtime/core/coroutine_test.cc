@@ -29,11 +29,18 @@ class Asker {
   Task<std::vector<std::string>> wait(Handle<Counter> counter) { return wait_inside(counter); }
   void ask(const Handle<Counter>& counter) { asked_ = counter.call<&Counter::add>(1); }
   int answer() { return asked_.get(1s); }
+  void go_on() {
+    then_ = std::move(asked_).then([this](Result<int>) { said_.emplace_back("then"); });
+    said_.emplace_back("handler");
+  }
+  std::vector<std::string> said() const { return said_; }
 
  private:
   Future<int> asked_;
+  Future<void> then_;
+  std::vector<std::string> said_;
 };
-MUSTER_ACTOR(Asker, wait, ask, answer);
+MUSTER_ACTOR(Asker, wait, ask, answer, go_on, said);
 
 /// Notes when it goes, and when the frames of its handlers go.
 class Sleeper {
@@ -128,6 +135,25 @@ TEST_P(CoroutineTest, WaitingInsideForWhatIsNotReadyIsRefusedAndForWhatIsReadyIs
   asker.call<&Asker::ask>(counter).get(1s);
   world.run_for(1s);
   EXPECT_EQ(asker.call<&Asker::answer>().get(1s), 2);
+}
+
+// contract 1.7
+TEST_P(CoroutineTest, ThenOfWhatIsReadyDoesNotRunInsideTheHandlerNorInsideTheCaller) {
+  const auto counter = spawn(1);
+  const auto asker = caller.spawn<Asker>();
+  asker.call<&Asker::ask>(counter).get(1s);
+  world.run_for(1s);
+  asker.call<&Asker::go_on>().get(1s);
+  EXPECT_THAT(asker.call<&Asker::said>().get(1s), ElementsAre("handler", "then"));
+
+  auto asked = counter.call<&Counter::add>(1);
+  world.run_for(1s);
+  ASSERT_TRUE(asked.ready());
+  bool ran = false;
+  auto then = std::move(asked).then([&](Result<int>) { ran = true; });
+  EXPECT_FALSE(ran);
+  EXPECT_TRUE(then.result(1s));
+  EXPECT_TRUE(ran);
 }
 
 TEST_P(CoroutineTest, TaskPassesExceptionsOn) {
