@@ -125,6 +125,51 @@ TEST_F(ConnectionWaitingTest, StopAndTheLastHandlesEndComeAfterThem) {
 }
 
 // contract 3.4
+TEST_F(ConnectionWaitingTest, DroppedCallIsOverloadedAndADeadLetter) {
+  block();
+  const auto dropping = store.with({.when_full = WhenFull::kDrop});
+  EXPECT_EQ(code_of(dropping.call<&Store::put>(1, bulk())), ErrorCode::kOverloaded);
+  EXPECT_EQ(head.dead_letters().count(DeadLetterReason::kConnectionFull), 1U);
+  unblock();
+}
+
+// contract 3.4
+TEST_F(ConnectionWaitingTest, BytesOfThoseWhoWaitAreBounded) {
+  block();
+  const auto half = [] { return std::vector<float>(30 * kKiB / sizeof(float), 1.0F); };
+  auto first = waiting.call<&Store::put>(1, half());
+  auto second = waiting.call<&Store::put>(2, half());
+  auto third = waiting.call<&Store::put>(3, half());
+  ASSERT_TRUE(third.ready());
+  EXPECT_EQ(code_of(std::move(third)), ErrorCode::kOverloaded);
+  EXPECT_FALSE(first.ready() || second.ready());
+  unblock();
+  EXPECT_TRUE(first.result(5s) && second.result(5s));
+}
+
+// Wherever they are: held, let in, or on their way. contract 3.4, 4.3
+TEST_F(ConnectionWaitingTest, StopComesAfterThemAlsoWhenSomeHaveBeenLetIn) {
+  testing::LinkOptions slow;
+  slow.bytes_per_second = 1e6;
+  slow.window_bytes = kKiB;
+  world.network().set_link("head", "node", slow);
+  // What is left of the large one when its first chunk is written leaves room for one of them.
+  const std::size_t count = 550 * kKiB / sizeof(float);
+  for (Duration wait = 450ms; wait < 600ms; wait += 10ms) {
+    auto large = store.call<&Store::put>(-1, std::vector<float>(count, 1.0F));
+    std::vector<Future<int>> calls;
+    for (int i = 1; i <= 3; ++i) calls.push_back(waiting.call<&Store::put>(i, bulk()));
+    world.run_for(wait);
+    store.stop();
+    EXPECT_TRUE(wait_all(calls, 10s));
+    for (auto& call : calls) EXPECT_TRUE(call.result()) << wait.count();
+    made = node.spawn<Store>({.name = "store" + std::to_string(wait.count())});
+    store = value_or_throw(head.find<Store>("store" + std::to_string(wait.count()), 5s));
+    waiting = store.with({.timeout = 100s, .when_full = WhenFull::kWait});
+  }
+}
+
+// contract 3.4
 TEST_F(ConnectionWaitingTest, DeadlineEndsTheWaitAndTheMessageIsNotSent) {
   block();
   const auto brief = store.with({.timeout = 100ms, .when_full = WhenFull::kWait});

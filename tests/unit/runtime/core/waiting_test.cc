@@ -310,6 +310,22 @@ TEST_P(WaitingBytesTest, WhoeverWouldFitBesideThoseWhoWaitIsRejectedToo) {
 }
 
 // contract 3.4
+TEST_P(WaitingBytesTest, ThoseWhoseBytesDoNotFitAreNotLetInWithTheNextMessage) {
+  spawn_sleeping(100ms, {.mailbox_capacity = 100});
+  auto again = counter.call<&Counter::nap>(1s);
+  std::vector<Future<double>> calls;
+  for (int i = 0; i < 4; ++i) {
+    calls.push_back(waiting.call<&Counter::sum>(std::vector<float>(10'000, 1.0F)));
+  }
+  EXPECT_EQ(nap.get(1s), 0);
+  settle();
+  EXPECT_FALSE(again.ready());
+  EXPECT_EQ(info().mailbox_depth, 2U);
+  EXPECT_EQ(info().waiting, 2U);
+  EXPECT_TRUE(wait_all(calls, 5s));
+}
+
+// contract 3.4
 TEST_P(WaitingBytesTest, BytesThatWaitNoMoreMakeRoomForOthers) {
   spawn_sleeping(1s, {.mailbox_capacity = 100});
   for (int round = 0; round < 3; ++round) {
