@@ -247,6 +247,19 @@ TEST_F(RemoteTest, OneWayMessagesThatWaitWhenTheConnectionEndsAreDeadLetters) {
   EXPECT_EQ(local.call<&Counter::value>().get(1s), 1);
 }
 
+// contract 2.6
+TEST_F(RemoteTest, LargeOneWayMessageWhoseEndIsBeingWrittenIsADeadLetterWhenTheConnectionEnds) {
+  muster::testing::LinkOptions slow;
+  slow.bytes_per_second = 1e6;
+  slow.window_bytes = 16 * 1024;
+  world.network().set_link("head", "node", slow);
+  far.send<&Counter::sum>(std::vector<float>(150 * 1024, 1.0F));  // one chunk of 512 KiB and a bit
+  world.run_for(570ms);
+  world.network().drop_connections("head", "node");
+  world.run_for(10ms);
+  EXPECT_EQ(head.stats().dead_letters, 1U);
+}
+
 // contract 5.1
 TEST_F(RemoteTest, WrongTokenIsDenied) {
   auto& stranger = world.start("stranger", {.token = "guess"});
