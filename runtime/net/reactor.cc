@@ -56,8 +56,8 @@ Reactor::Reactor(Duration takeover_after, std::size_t threads_max)
   for (std::size_t i = 0; i < 2; ++i) threads_.emplace_back([this, i] { run(i); });
 }
 
-// What a callback throws ends the program, here as on the reactor's threads.
-Reactor::~Reactor() {  // NOLINT(bugprone-exception-escape)
+// NOLINTNEXTLINE(bugprone-exception-escape): what a callback throws ends the program, as elsewhere
+Reactor::~Reactor() {
   stop();
   drain();
 }

@@ -49,6 +49,19 @@ TEST_F(RemoteTest, MonitorOverAnEndedConnectionHearsOfTheLossAtOnce) {
   EXPECT_EQ(end.actor, far.id());
 }
 
+// contract 1.4
+TEST_F(RemoteTest, KillAndMonitorRequestsOvertakeMessagesThatWaitToBeWritten) {
+  muster::testing::LinkOptions slow;
+  slow.bytes_per_second = 1e6;
+  world.network().set_link("head", "node", slow);
+  auto summing = far.call<&Counter::sum>(std::vector<float>(1'000'000, 1.0F));  // four seconds
+  auto monitored = head.monitor(far);
+  far.kill();
+  world.run_for(2s);
+  EXPECT_TRUE(monitored.ready());
+  EXPECT_EQ(monitored.get(10s).reason, DownReason::kKilled);
+}
+
 // contract 5.3
 TEST_F(RemoteTest, SilentNodeIsFoundByItsHeartbeats) {
   auto down = head.monitor(far);
