@@ -285,9 +285,7 @@ void Peer::send(wire::OutgoingMessage&& message) {
 }
 
 void Peer::stop(std::uint64_t actor, bool kill) {
-  auto message = wire::encode_stop({actor, kill});
-  if (!kill) message.set_route(wire::Lane::kCalls, actor);  // after the calls already made
-  send(std::move(message));
+  send(wire::encode_stop({actor, kill}));
 }
 
 void Peer::find(std::uint64_t id, const std::string& name, std::uint64_t type_hash, Duration wait) {

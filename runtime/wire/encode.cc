@@ -193,7 +193,7 @@ OutgoingMessage encode_found(const FoundFrame& found) {
 }
 
 OutgoingMessage encode_monitor(const MonitorFrame& monitor) {
-  return build(Lane::kCalls, monitor.actor, [&](auto frame) {
+  return build(Lane::kControl, 0, [&](auto frame) {
     auto out = frame.initMonitor();
     out.setRequestId(monitor.request_id);
     out.setActor(monitor.actor);
@@ -213,7 +213,8 @@ OutgoingMessage encode_down(const DownFrame& down) {
 }
 
 OutgoingMessage encode_stop(const StopFrame& stop) {
-  return build(Lane::kCalls, stop.actor, [&](auto frame) {
+  const Lane lane = stop.kill ? Lane::kControl : Lane::kCalls;
+  return build(lane, stop.kill ? 0 : stop.actor, [&](auto frame) {
     auto out = frame.initStop();
     out.setActor(stop.actor);
     out.setKill(stop.kill);
