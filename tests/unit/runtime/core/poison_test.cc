@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "unit/runtime/core/phoenix.h"
 
 namespace muster::test {
@@ -23,13 +25,22 @@ class Taster {
     co_await sleep_for(1ms);
     co_return taste(std::exchange(food, {}), "chewed ");
   }
+  /// Fails the first time that it has this number.
+  int choke_once(int number) {
+    const std::string line = "choked on " + std::to_string(number);
+    if (std::ranges::find(log_->lines, line) == log_->lines.end()) {
+      log_->lines.push_back(line);
+      this_actor::crash(line);
+    }
+    return number;
+  }
   std::uint64_t life() const { return this_actor::incarnation(); }
 
  private:
   const std::uint64_t immune_;
   const std::shared_ptr<Log> log_;
 };
-MUSTER_ACTOR(Taster, taste, chew, life);
+MUSTER_ACTOR(Taster, taste, chew, choke_once, life);
 
 static_assert(!detail::kCopies<std::vector<std::vector<std::unique_ptr<int>>>>);
 static_assert(!detail::kCopies<std::tuple<int, std::vector<std::unique_ptr<int>>>>);
@@ -66,6 +77,13 @@ TEST_P(PoisonTest, WhatBringsItDownTooOftenIsADeadLetterWithItsTrace) {
   ASSERT_EQ(letters.latest.size(), 1U);
   EXPECT_EQ(letters.latest[0].method, "taste");
   EXPECT_THAT(letters.latest[0].cause, HasSubstr("incarnation 2: too much soup"));
+}
+
+// Messages are told apart by where they are, and a later one may be where one was. contract 10.10
+TEST_P(PoisonTest, FailuresWithOneMessageAreNotHeldAgainstTheNext) {
+  const auto taster = spawn_taster(0, {.poison_after = 2});
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(taster.call<&Taster::choke_once>(i).get(1s), i);
+  EXPECT_EQ(taster.call<&Taster::life>().get(1s), 9U);
 }
 
 // contract 10.10

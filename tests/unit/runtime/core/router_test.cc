@@ -79,6 +79,15 @@ TEST_P(RouterTest, LeastLoadedAvoidsWhoeverIsBusyWithItsCalls) {
 }
 
 // contract 11.1
+TEST_P(RouterTest, SendsAvoidWhoeverIsBusyWithItsCallsToo) {
+  const auto r = router(RoutingPolicy::kLeastLoaded);
+  auto first = r.call<&Worker::work>(1s), second = r.call<&Worker::work>(1s);
+  for (int i = 0; i < 4; ++i) r.send<&Worker::note>(i);
+  EXPECT_EQ(first.get(5s) + second.get(5s), 1 + 2);
+  EXPECT_THAT(workers[2].call<&Worker::notes>().get(1s), ElementsAre(0, 1, 2, 3));
+}
+
+// contract 11.1
 TEST_P(RouterTest, ACallPastItsDeadlineIsNoLoadAnyMore) {
   const auto r = router(RoutingPolicy::kLeastLoaded);
   std::vector<Future<int>> stuck;
