@@ -186,7 +186,6 @@ Result<std::string> find_dataset(const std::string& dir) {
 TrainConfig resolved(TrainConfig config) {
   config.scaling.estimator = config.scaling.estimator_or_default();
   if (config.threads == 0) config.threads = std::max(1U, std::thread::hardware_concurrency());
-  if (const auto dir = find_dataset(config.data.dir)) config.data.dir = *dir;
   return config;
 }
 

@@ -217,7 +217,9 @@ int report(const TrainCommand& command, const Outcome& outcome) {
 int train_or_throw(const TrainCommand& command) {
   TrainConfig config = value_or_throw(resolve(*command.flags));
   if (command.dry_run) {
-    fmt::print("{}", training::to_toml(config, training::resolved(config)));
+    TrainConfig here = training::resolved(config);
+    if (auto dir = training::find_dataset(config.data.dir)) here.data.dir = *std::move(dir);
+    fmt::print("{}", training::to_toml(config, here));
     return kExitDone;
   }
   if (config.record.empty()) config.record = default_record(config.name);

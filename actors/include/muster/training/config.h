@@ -157,9 +157,8 @@ std::string nearest_word(std::string_view word, std::span<const std::string> wor
 /// where it looked.
 Result<std::string> find_dataset(const std::string& dir);
 
-/// What a run here makes of a valid configuration's fields that are left to it: the estimator of
-/// the scaling, the threads, and the folder of the data, which stays empty where none is found. The
-/// record's folder is named when the run begins.
+/// What a run on this machine makes of the fields that a valid configuration leaves to it, whatever
+/// its objectives: the estimator of the scaling, and the threads.
 TrainConfig resolved(TrainConfig config);
 
 }  // namespace muster::training

@@ -229,7 +229,7 @@ TEST(OwnThreadThreadsTest, ThreadEndsWithItsActor) {
   // The executor's, the timers' and the network's beside those that are about to end.
   EXPECT_LE(threads_of_this_process(), before + 8);
   runtime.shutdown();
-  EXPECT_LE(threads_that_last(), before);
+  EXPECT_LE(threads_down_to(before), before);
 }
 
 // contract 6.2, 6.3, 8.10

@@ -85,7 +85,7 @@ TEST(ShutdownThreadsTest, LeavesNoThreadNoHandlerAndNoOpenCall) {
     EXPECT_THAT(code_of(std::move(call)), AnyOf(ErrorCode::kUnavailable, ErrorCode::kCancelled));
   }
   EXPECT_EQ(code_of(std::move(look_up)), ErrorCode::kCancelled);
-  EXPECT_EQ(threads_that_last(), before);
+  EXPECT_EQ(threads_down_to(before), before);
 }
 
 // A node that accepts and stays silent. contract 6.1, 6.3
