@@ -169,6 +169,25 @@ TEST_F(ConnectionWaitingTest, StopComesAfterThemAlsoWhenSomeHaveBeenLetIn) {
   }
 }
 
+// contract 3.2, 3.4
+TEST_F(ConnectionWaitingTest, NoMoreAreLetInThanThereIsRoomFor) {
+  testing::LinkOptions slow;
+  slow.bytes_per_second = 1e6;
+  slow.window_bytes = kKiB;
+  world.network().set_link("head", "node", slow);
+  // What is left of it when its first chunk is written leaves room for one of those who wait.
+  auto large = store.call<&Store::put>(-1, std::vector<float>(550 * kKiB / sizeof(float), 1.0F));
+  std::vector<Future<int>> calls;
+  for (int i = 1; i <= 3; ++i) calls.push_back(waiting.call<&Store::put>(i, bulk()));
+  while (head.peers()[0].bytes_waiting > 100 * kKiB) world.run_for(1ms);
+  calls.push_back(waiting.call<&Store::put>(4, bulk()));
+  EXPECT_FALSE(calls.back().ready());
+  EXPECT_EQ(code_of(waiting.call<&Store::put>(5, bulk())), ErrorCode::kOverloaded);
+  EXPECT_TRUE(wait_all(calls, 10s));
+  EXPECT_TRUE(large.result(5s));
+  EXPECT_THAT(stored(), ElementsAre(1, 2, 3, 4));
+}
+
 // contract 3.4
 TEST_F(ConnectionWaitingTest, DeadlineEndsTheWaitAndTheMessageIsNotSent) {
   block();
