@@ -11,28 +11,15 @@ void TopicLink::open(Leave leave) {
   leave_ = std::move(leave);
 }
 
-void TopicLink::watch(const HandleRef& subscriber, const HandleRef& topic) {
-  const auto close_at_end = [weak = weak_from_this()](const Down&) {
-    if (const auto self = weak.lock()) self->close();
-  };
-  auto& runtime = static_cast<RuntimeCore&>(*topic.get()->domain());
-  DeathWatch of_subscriber(runtime, subscriber, close_at_end);
-  DeathWatch of_topic(runtime, topic, close_at_end);
-  const std::scoped_lock lock(mutex_);
-  if (!is_open()) return;
-  subscriber_ = std::move(of_subscriber);
-  topic_ = std::move(of_topic);
+void TopicLink::watch(Domain& domain, const HandleRef& subscriber) {
+  subscriber_ = DeathWatch(static_cast<RuntimeCore&>(domain), subscriber,
+                           [weak = weak_from_this()](const Down&) {
+                             if (const auto self = weak.lock()) self->close();
+                           });
 }
 
 void TopicLink::close() {
-  if (!open_.exchange(false, std::memory_order_acq_rel)) return;
-  {
-    DeathWatch subscriber;
-    DeathWatch topic;
-    const std::scoped_lock lock(mutex_);
-    std::swap(subscriber, subscriber_);
-    std::swap(topic, topic_);
-  }
+  open_.store(false, std::memory_order_release);
   leave();
 }
 

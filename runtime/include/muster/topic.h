@@ -114,7 +114,7 @@ Future<Subscription> Topic<T>::join(const detail::HandleRef& subscriber,
   });
   std::shared_ptr<void> entry(link.get(), [link](void*) { link->close(); });
   auto known = actor_.template call<&detail::TopicActor<T>::subscribe>(Handle<Port>(port));
-  link->watch(subscriber, actor_.ref());
+  link->watch(domain, subscriber);
   return std::move(known).then([entry = std::move(entry)](const Result<void>& joined) mutable {
     value_or_throw(Result<void>(joined));
     return Subscription(std::move(entry));

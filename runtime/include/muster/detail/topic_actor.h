@@ -23,8 +23,8 @@ class TopicLink : public std::enable_shared_from_this<TopicLink> {
   using Leave = std::function<Future<void>()>;
 
   void open(Leave leave);
-  /// Closes it when either ends.
-  void watch(const HandleRef& subscriber, const HandleRef& topic);
+  /// Closes it when the subscriber ends. At most once, before the Subscription is made.
+  void watch(Domain& domain, const HandleRef& subscriber);
   bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
   /// Nothing is passed on any more. Idempotent.
   void close();
@@ -36,10 +36,8 @@ class TopicLink : public std::enable_shared_from_this<TopicLink> {
 
   std::atomic<bool> open_{true};
   std::mutex mutex_;
-  // Guarded by mutex_:
-  Leave leave_;
+  Leave leave_;  // guarded by mutex_
   DeathWatch subscriber_;
-  DeathWatch topic_;
 };
 
 template <class T>

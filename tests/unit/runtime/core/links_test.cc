@@ -60,11 +60,30 @@ TEST_P(LinkTest, AnEndInOrderHarmsNobodyAndEndsTheLink) {
   kept = {};
   world.run_for(1s);
   EXPECT_EQ(a.call<&Phoenix::life>().get(1s), 1U);
+  b = spawn_b();
+  auto down = caller.monitor(b);
+  link(a, b);
+  kept = b = {};
+  EXPECT_EQ(down.get(1s).reason, DownReason::kReleased);
+  EXPECT_EQ(a.call<&Phoenix::life>().get(1s), 1U);
   const auto next = spawn_b();
   link(a, next);
   EXPECT_EQ(code_of(next.call<&Phoenix::quit>("done")), ErrorCode::kUnavailable);
   world.run_for(1s);
   EXPECT_EQ(a.call<&Phoenix::life>().get(1s), 1U);
+}
+
+// contract 10.9
+TEST_P(LinkTest, LinkingAgainAndAgainLeavesNothing) {
+  const auto a = spawn_a();
+  const auto b = spawn_b();
+  const auto uses_after = [&](int times) {
+    for (int i = 0; i < times; ++i) a.call<&Phoenix::link>(b).get(1s);
+    world.run_for(100ms);
+    return a.ref().get()->domain()->use_count();
+  };
+  const auto before = uses_after(1);
+  EXPECT_LE(uses_after(100), before + 10);
 }
 
 // contract 10.9
@@ -133,6 +152,58 @@ TEST(LinkedNodesTest, AnActorThatIsLostWithItsNodeTakesItsLinkAlong) {
   const Down end = down.get(60s);
   EXPECT_EQ(end.reason, DownReason::kLinked);
   EXPECT_THAT(end.cause.message, HasSubstr("linked with"));
+}
+
+// contract 10.9
+TEST(LinkedNodesTest, AnActorWhoseNodeIsShutDownInOrderHarmsNobody) {
+  muster::testing::SimWorld world(test_seed());
+  auto& here = world.start("here", {.listen = "here:1"});
+  auto& there = world.start("there");
+  value_or_throw(there.join("here:1", 5s));
+  const auto log = std::make_shared<Log>();
+  const auto kept = there.spawn<Phoenix>({.name = "b"}, "b", log);
+  const auto a = here.spawn<Phoenix>({}, "a", log);
+  const auto b = value_or_throw(here.find<Phoenix>("b", 5s));
+  a.call<&Phoenix::link>(b).get(1s);
+  world.run_for(1s);
+  auto down = here.monitor(b);
+  world.run_for(1s);
+  there.shutdown();
+  EXPECT_EQ(down.get(60s).reason, DownReason::kShutdown);
+  world.run_for(60s);
+  EXPECT_EQ(a.call<&Phoenix::life>().get(1s), 1U);
+}
+
+/// Passes a handle on.
+class Courier {
+ public:
+  void take(Handle<Phoenix> handle) { handle_ = std::move(handle); }
+  Handle<Phoenix> give() { return std::move(handle_); }
+
+ private:
+  Handle<Phoenix> handle_;
+};
+MUSTER_ACTOR(Courier, take, give);
+
+// contract 10.9
+TEST(LinkedNodesTest, LinkedWithOneOfANodeThatIsNotJoinedItFailsAtOnce) {
+  muster::testing::SimWorld world(test_seed());
+  auto& middle = world.start("middle", {.listen = "middle:1"});
+  auto& here = world.start("here");
+  auto& there = world.start("there");
+  value_or_throw(here.join("middle:1", 5s));
+  value_or_throw(there.join("middle:1", 5s));
+  const auto log = std::make_shared<Log>();
+  const auto courier = middle.spawn<Courier>({.name = "courier"});
+  const auto b = there.spawn<Phoenix>({}, "b", log);
+  value_or_throw(there.find<Courier>("courier", 5s)).call<&Courier::take>(b).get(1s);
+  const auto unjoined =
+      value_or_throw(here.find<Courier>("courier", 5s)).call<&Courier::give>().get(1s);
+  ASSERT_EQ(unjoined.id(), b.id());
+  const auto a = here.spawn<Phoenix>({}, "a", log);
+  auto down = here.monitor(a);
+  a.send<&Phoenix::link>(unjoined);
+  EXPECT_EQ(down.get(1s).reason, DownReason::kLinked);
 }
 
 // contract 4.9

@@ -6,6 +6,8 @@
 #include <semaphore>
 #include <thread>
 
+#include "runtime/core/arena_executor.h"
+#include "runtime/core/own_thread.h"
 #include "support/process_threads.h"
 #include "unit/runtime/core/fixture.h"
 
@@ -259,6 +261,39 @@ TEST(OwnThreadThreadsTest, ShutdownReturnsWhenTheirThreadsHaveEnded) {
   }
   runtime.shutdown();
   EXPECT_EQ(gone, 3);
+}
+
+/// Takes its time, and says when it is done.
+struct Slow final : Runnable {
+  void run() override {
+    begun.release();
+    for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
+    done = true;
+    thread->finish();
+  }
+  std::binary_semaphore begun{0};
+  std::atomic<bool> done{false};
+  boost::intrusive_ptr<detail::OwnThread> thread;
+};
+
+// contract 6.3
+TEST(OwnThreadsTest, StopWaitsForWhatRunsAndNoneStartsAfterwards) {
+  muster::testing::VirtualTimers timers;
+  detail::ArenaExecutor executor(1, timers);
+  detail::OwnThreads threads(1, executor);
+  Slow slow;
+  slow.thread = threads.start();
+  slow.thread->post(slow);
+  ASSERT_TRUE(slow.begun.try_acquire_for(kPatience));
+  threads.stop();
+  EXPECT_TRUE(slow.done);
+  slow.thread = nullptr;
+  try {
+    static_cast<void>(threads.start());
+    FAIL() << "a thread after stop()";
+  } catch (const Exception& e) {
+    EXPECT_EQ(e.error().code, ErrorCode::kCancelled);
+  }
 }
 
 // Many threads spawn, call and end actors with threads of their own.

@@ -137,6 +137,9 @@ TEST_P(RouterTest, WhenTheLastHasDiedTheErrorSaysOfWhat) {
   ASSERT_TRUE(world.run_until([&] { return one.size() == 0; }, 5s));
   EXPECT_THAT(error_of(one.call<&Worker::number>()),
               AllOf(HasSubstr("router 'numbers' has no routee: "), HasSubstr("was killed")));
+  one.add(workers[1]);
+  one.remove(workers[1]);
+  EXPECT_EQ(error_of(one.call<&Worker::number>()), "unavailable: router 'numbers' has no routee");
 }
 
 // contract 11.2
@@ -163,6 +166,18 @@ TEST_P(RouterTest, RouteesComeAndGo) {
   EXPECT_THAT(numbers(r, 3), ElementsAre(2, 3, 2));
   EXPECT_TRUE(r.add(workers[0]));
   EXPECT_THAT(numbers(r, 3), UnorderedElementsAre(1, 2, 3));
+}
+
+// contract 11.2, 11.1
+TEST_P(RouterTest, WhenOneGoesTheOthersKeepTheirTurns) {
+  const auto r = router();
+  EXPECT_THAT(numbers(r, 1), ElementsAre(1));
+  EXPECT_TRUE(r.remove(workers[0]));
+  EXPECT_THAT(numbers(r, 2), ElementsAre(2, 3));
+  EXPECT_TRUE(r.add(workers[0]));
+  EXPECT_THAT(numbers(r, 2), ElementsAre(1, 2));
+  EXPECT_TRUE(r.remove(workers[0]));
+  EXPECT_THAT(numbers(r, 2), ElementsAre(3, 2));
 }
 
 // contract 11.2
@@ -320,12 +335,12 @@ TEST_P(RouterTest, WhenAllFailTheErrorHasAllCauses) {
             "router 'numbers': all 3 calls failed: failed [std::runtime_error]: number 1; "
             "failed [std::runtime_error]: number 2; failed [std::runtime_error]: number 3");
 
-  auto busy = workers[0].call<&Worker::work>(900ms);
+  auto busy = workers[2].call<&Worker::work>(900ms);
   const auto mixed = r.with({.timeout = 100ms}).call_first<&Worker::work_unless>(1).result(1s);
   ASSERT_FALSE(mixed);
   EXPECT_EQ(mixed.error().code, ErrorCode::kFailed);
   EXPECT_EQ(mixed.error().type, "");
-  EXPECT_THAT(mixed.error().message, AllOf(HasSubstr("timeout: "), HasSubstr("number 3")));
+  EXPECT_THAT(mixed.error().message, AllOf(HasSubstr("timeout: "), HasSubstr("number 1")));
 }
 
 // contract 11.5

@@ -187,6 +187,17 @@ TEST_P(TopicTest, ATopicLivesWhileSomebodySubscribes) {
 }
 
 // contract 11.10
+TEST_P(TopicTest, ASubscriptionWhoseSubscriberHasEndedKeepsNoTopic) {
+  auto a = trader();
+  const auto of_a = subscribe(a);
+  auto down = home->monitor(there.actor());
+  there = {};
+  prices = {};
+  a.kill();
+  EXPECT_EQ(down.get(1s).reason, DownReason::kReleased);
+}
+
+// contract 11.10
 TEST_P(TopicTest, AFullMailboxConcernsThatSubscriberAlone) {
   const auto slow = trader({.mailbox_capacity = 3});
   const auto quick = trader();
@@ -326,6 +337,21 @@ TEST(TopicWorldTest, SubscribingAgainAndAgainLeavesNothingAtTheSubscriber) {
   EXPECT_LE(uses_after(1000), before + 50);
   trader.kill();
   EXPECT_EQ(kept.get(1s).reason, DownReason::kKilled);
+}
+
+// contract 11.9
+TEST(TopicWorldTest, ATopicThatHadNoRoomForItHearsOfTheEndOfASubscriptionLater) {
+  muster::testing::SimWorld world(test_seed());
+  Runtime& node = world.start("node");
+  const Topic<Price> prices(node, {.mailbox_capacity = 1});
+  const auto a = node.spawn<Trader>({});
+  auto of_a = prices.subscribe<&Trader::on_price>(a).get(1s);
+  const Price price{"tea", 1};
+  prices.publish(price);
+  of_a.reset();  // the mailbox is full
+  world.run_for(1s);
+  EXPECT_EQ(prices.subscribers().get(1s), 0U);
+  EXPECT_THAT(a.call<&Trader::seen>().get(1s), IsEmpty());
 }
 
 // On threads and TCP: publishers on both nodes, traders that come and go.
