@@ -14,6 +14,7 @@ namespace muster::test {
 namespace {
 
 using ::testing::AnyOf;
+using ::testing::HasSubstr;
 
 // contract 6.1
 TEST(ShutdownTest, RefusesNewActorsAndLookUpsFromItsStart) {
@@ -58,6 +59,58 @@ TEST(ShutdownTest, RefusesJoinsFromItsStart) {
   EXPECT_EQ(joined->error(),
             (Error{ErrorCode::kCancelled, "cannot join: the runtime is shutting down", {}}));
   EXPECT_TRUE(head.peers().empty());
+}
+
+// contract 6.1
+TEST(ShutdownTest, AcceptsNoConnectionFromItsStart) {
+  muster::testing::SimWorld world(test_seed());
+  auto& head = world.start("head", {.listen = "head:1"});
+  const auto other = world.network().make_transport("other");
+  const auto counter = head.spawn<Counter>({}, 1);
+  auto napping = counter.call<&Counter::nap>(500ms);
+  std::vector<bool> connected;
+  const auto connect = [&] {
+    other->connect("head:1", 50ms, [&](const auto& stream) { connected.push_back(!!stream); });
+  };
+  connect();
+  world.run_for(100ms);
+  world.timers().schedule_in(100ms, connect);
+  world.shutdown("head");
+  EXPECT_EQ(napping.get(), 1);
+  EXPECT_EQ(connected, (std::vector<bool>{true, false}));
+  other->stop();
+}
+
+// contract 2.3, 6.3
+TEST(ShutdownTest, TellsOtherNodesWhyItsConnectionsEnd) {
+  muster::testing::SimWorld world(test_seed());
+  auto& head = world.start("head", {.listen = "head:1"});
+  auto& node = world.start("node");
+  value_or_throw(node.join("head:1", 5s));
+  const auto kept = head.spawn<Counter>({.name = "counter"}, 1);
+  const auto counter = value_or_throw(node.find<Counter>("counter", 5s));
+  world.shutdown("head");
+  world.run_for(10ms);
+  EXPECT_THAT(error_of(counter.call<&Counter::value>()), HasSubstr("left: the node shut down"));
+}
+
+// contract 6.3
+TEST(ShutdownTest, LeavesNoTimer) {
+  muster::testing::SimWorld world(test_seed());
+  auto& head = world.start("head", {.listen = "head:1", .stall_budget = 24h});
+  auto& node = world.start("node", {.stall_budget = 24h});
+  value_or_throw(node.join("head:1", 5s));
+  const auto near = head.spawn<Counter>({.name = "counter"}, 1);
+  const auto far = value_or_throw(node.find<Counter>("counter", 5s));
+  auto nap = far.with({.timeout = 24h}).call<&Counter::nap>(1h);
+  auto kept = far.with({.timeout = 24h, .retry = true}).call<&Counter::value>();
+  auto look_up = node.find_async<Counter>("nobody", 24h);
+  world.run_for(1s);
+  EXPECT_FALSE(nap.ready() || kept.ready());
+  world.shutdown("node");
+  world.shutdown("head");
+  world.run_for(1s);
+  EXPECT_EQ(world.timers().pending(), 0U);
 }
 
 // contract 6.3
@@ -149,6 +202,58 @@ class Mortal {
   std::shared_ptr<Life> life_;
 };
 MUSTER_ACTOR(Mortal, work, touch);
+
+/// A runtime with an actor that keeps its shutdown waiting.
+struct Busy {
+  Busy() {
+    life->down = down.state();
+    mortal.send<&Mortal::work>();
+    EXPECT_TRUE(life->entered.try_acquire_for(kPatience));
+  }
+  void begin_shutdown() {
+    shutdown = std::async(std::launch::async, [this] { rt.shutdown(); });
+    while (rt.try_spawn<Counter>({}, 1)) std::this_thread::yield();
+  }
+  const std::shared_ptr<Life> life = std::make_shared<Life>();
+  Runtime rt{{.threads = 1, .drain_timeout = 2 * kPatience}};
+  const Handle<Mortal> mortal = rt.spawn<Mortal>({}, life);
+  Future<Down> down = rt.monitor(mortal);
+  std::future<void> shutdown;
+};
+
+// contract 6.3
+TEST(ShutdownThreadsTest, WhoCallsItAgainWaitsForItsEnd) {
+  Busy busy;
+  busy.begin_shutdown();
+  std::binary_semaphore begun{0};
+  auto again = std::async(std::launch::async, [&] {
+    begun.release();
+    busy.rt.shutdown();
+    return busy.life->destroyed.load();
+  });
+  ASSERT_TRUE(begun.try_acquire_for(kPatience));
+  for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
+  busy.life->leave.release();
+  EXPECT_TRUE(again.get());
+}
+
+// contract 6.1
+TEST(ShutdownThreadsTest, EndsAJoinAlsoWhileActorsFinish) {
+  const auto silent = make_tcp_transport();
+  std::promise<std::unique_ptr<ByteStream>> accepted;
+  const auto listener = value_or_throw(
+      silent->listen("127.0.0.1:0", [&](auto stream) { accepted.set_value(std::move(stream)); }));
+  Busy busy;
+  auto joining = std::async(std::launch::async,
+                            [&] { return busy.rt.join(listener->address(), 2 * kPatience); });
+  auto stream = accepted.get_future();
+  ASSERT_EQ(stream.wait_for(kPatience), std::future_status::ready);
+  busy.begin_shutdown();
+  EXPECT_EQ(joining.wait_for(kPatience), std::future_status::ready);
+  busy.life->leave.release();
+  EXPECT_EQ(joining.get().error().code, ErrorCode::kCancelled);
+  silent->stop();
+}
 
 enum class End { kStop, kKill, kRelease, kShutdown };
 
