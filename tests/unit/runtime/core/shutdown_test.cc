@@ -96,6 +96,24 @@ TEST(ShutdownTest, TellsOtherNodesWhyItsConnectionsEnd) {
 }
 
 // contract 6.3
+TEST(ShutdownTest, EndsCallsToOtherNodesBeforeItReturns) {
+  muster::testing::SimWorld world(test_seed());
+  auto& head = world.start("head", {.listen = "head:1"});
+  auto& node = world.start("node");
+  value_or_throw(node.join("head:1", 5s));
+  const auto near = head.spawn<Counter>({.name = "counter"}, 1);
+  const auto far = value_or_throw(node.find<Counter>("counter", 5s));
+  auto nap = far.with({.timeout = 24h}).call<&Counter::nap>(1h);
+  world.run_for(1s);
+  world.network().partition("head", "node");
+  auto down = node.monitor(far);
+  world.shutdown("node");
+  ASSERT_TRUE(nap.ready() && down.ready());
+  EXPECT_EQ(code_of(std::move(nap)), ErrorCode::kCancelled);
+  EXPECT_EQ(down.get().reason, DownReason::kNodeLost);
+}
+
+// contract 6.3
 TEST(ShutdownTest, LeavesNoTimer) {
   muster::testing::SimWorld world(test_seed());
   auto& head = world.start("head", {.listen = "head:1", .stall_budget = 24h});
