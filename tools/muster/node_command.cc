@@ -4,6 +4,7 @@
 #include "tools/muster/commands.h"
 #include "tools/muster/options.h"
 #include "tools/muster/signals.h"
+#include "tools/muster/time_slices.h"
 #include "tools/muster/usage.h"
 
 #include <muster/training/node.h>
@@ -37,6 +38,7 @@ int run_node(const NodeCommand& command) {
     if (!die_with_parent(command.parent)) return kExitFailed;
   }
   const auto token = value_or_throw(read_token(command.token_file));
+  ask_for_long_slices();
   Runtime runtime({.threads = command.threads, .token = token});
   std::atomic<bool> interrupted{false};
   std::optional<SignalWatch> signals;

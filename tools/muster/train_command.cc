@@ -6,6 +6,7 @@
 #include "tools/muster/progress.h"
 #include "tools/muster/signals.h"
 #include "tools/muster/summary.h"
+#include "tools/muster/time_slices.h"
 
 #include <muster/training/record.h>
 #include <muster/training/train.h>
@@ -172,6 +173,7 @@ struct Outcome {
 
 Outcome run(const TrainConfig& config, ProgressPrinter& printer, BeginWatch& begin,
             Control& control) {
+  ask_for_long_slices();
   Runtime runtime(runtime_options(config, printer));
   Children children([&](const ChildExit& exit) {
     if (!begin.begun()) control.abort(early_exit(exit));
