@@ -227,8 +227,9 @@ void add_bench_command(CLI::App& app, Action& action) {
   command->add_option("--name", options->name)->group("");
   command->add_option("--parent", options->parent)->group("");
   command->footer(
-      "The rows are those of `ray microbenchmark`: sync waits for each answer, async has up to\n"
-      "1000 calls under way from each caller. Beside the mean of the rounds stands their "
+      "The rows are the actor calls of `ray microbenchmark`: sync waits for each answer, async "
+      "has\n"
+      "up to 1000 calls under way from each caller. Beside the mean of the rounds stands their "
       "deviation.");
   command->callback([&action, options] { action = [options] { return bench(*options); }; });
 }
