@@ -194,9 +194,10 @@ void ArenaExecutor::wake() {
   ++active_;
   idle_workers_ = active_ < threads_;
   // Under the mutex: once active_ shows the loop, only the mutex keeps stop() from the arena.
+  tbb::task_arena& arena = arena_->arena;
   tell_sanitizer_released(this);
   [[maybe_unused]] const UnseenBySanitizer task;
-  arena_->arena.enqueue([this]() MUSTER_UNSEEN_HANDOVER { work(); });
+  arena.enqueue([this]() MUSTER_UNSEEN_HANDOVER { work(); });
 }
 
 Runnable* ArenaExecutor::next(Local& local, unsigned turn) {

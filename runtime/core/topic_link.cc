@@ -1,4 +1,4 @@
-// A subscriber's tie to its topic, for as long as both live.
+// A subscriber's tie to its topic.
 
 #include <muster/topic.h>
 

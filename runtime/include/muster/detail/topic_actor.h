@@ -7,7 +7,8 @@
 /// never heard of.
 ///
 /// Lifetime: the topic has the handles that keep the ports. A TopicLink is shared by a port and its
-/// Subscription, and has a handle to the topic until the topic has let go of the port.
+/// Subscription, and has a handle to the topic until the topic has let go of the port; of a topic
+/// that has ended, until the subscriber has too or the Subscription is dropped.
 
 #include <muster/detail/router_core.h>
 #include <muster/runtime.h>

@@ -335,12 +335,15 @@ TEST_P(RouterTest, WhenAllFailTheErrorHasAllCauses) {
             "router 'numbers': all 3 calls failed: failed [std::runtime_error]: number 1; "
             "failed [std::runtime_error]: number 2; failed [std::runtime_error]: number 3");
 
-  auto busy = workers[2].call<&Worker::work>(900ms);
-  const auto mixed = r.with({.timeout = 100ms}).call_first<&Worker::work_unless>(1).result(1s);
-  ASSERT_FALSE(mixed);
-  EXPECT_EQ(mixed.error().code, ErrorCode::kFailed);
-  EXPECT_EQ(mixed.error().type, "");
-  EXPECT_THAT(mixed.error().message, AllOf(HasSubstr("timeout: "), HasSubstr("number 1")));
+  for (const std::size_t slow : {0, 2}) {
+    auto busy = workers[slow].call<&Worker::work>(900ms);
+    const auto mixed = r.with({.timeout = 100ms}).call_first<&Worker::work_unless>(1).result(1s);
+    ASSERT_FALSE(mixed);
+    EXPECT_EQ(mixed.error().code, ErrorCode::kFailed);
+    EXPECT_EQ(mixed.error().type, "");
+    EXPECT_THAT(mixed.error().message, AllOf(HasSubstr("timeout: "), HasSubstr("number 2")));
+    world.run_for(1s);
+  }
 }
 
 // contract 11.5

@@ -297,6 +297,7 @@ TEST(ShutdownThreadsTest, EndsAJoinAlsoWhileActorsFinish) {
   ASSERT_EQ(stream.wait_for(kPatience), std::future_status::ready);
   busy.begin_shutdown();
   EXPECT_EQ(joining.wait_for(kPatience), std::future_status::ready);
+  EXPECT_TRUE(busy.life->in_handler);
   busy.life->leave.release();
   EXPECT_EQ(joining.get().error().code, ErrorCode::kCancelled);
   silent->stop();
