@@ -32,6 +32,11 @@ void ActorCell::monitor(std::function<void(const Down&)> hear) {
   hear(*down_);
 }
 
+std::optional<Down> Watchers::end_of(ActorCell& cell) {
+  const std::scoped_lock lock(cell.mutex_);
+  return cell.dead_ ? std::optional(*cell.down_) : std::nullopt;
+}
+
 Watchers& Watchers::of(ActorCell& cell) {
   if (!cell.watchers_) cell.watchers_ = std::make_unique<Watchers>();
   return *cell.watchers_;

@@ -284,6 +284,14 @@ void Peer::send(wire::OutgoingMessage&& message) {
   static_cast<void>(session_->send(std::move(message), net::Session::Bound::kExempt));
 }
 
+void Peer::retire(Error cause) {
+  {
+    const std::scoped_lock lock(mutex_);
+    ready_ = false;
+  }
+  close(std::move(cause));
+}
+
 void Peer::stop(std::uint64_t actor, bool kill) {
   send(wire::encode_stop({actor, kill}));
 }

@@ -46,13 +46,7 @@ class Peer final : public net::SessionEvents,
   std::size_t bytes_waiting() const { return session_->outstanding_bytes(); }
   void close(Error cause) { session_->close(std::move(cause)); }
   /// Closes a connection that was not needed, and does not report its end.
-  void retire(Error cause) {
-    {
-      const std::scoped_lock lock(mutex_);
-      ready_ = false;
-    }
-    close(std::move(cause));
-  }
+  void retire(Error cause);
   /// After the transport has stopped: whatever waits for the connection ends now.
   void end_now() { session_->end_now({ErrorCode::kCancelled, "the runtime shut down", {}}); }
 
@@ -132,6 +126,9 @@ class Peer final : public net::SessionEvents,
   Result<void> on_find(const wire::IncomingMessage& message);
   Result<void> on_found(const wire::IncomingMessage& message);
   Result<void> on_monitor(const wire::IncomingMessage& message);
+  // Of an actor of this node that lives no more. How it ended is known while the other node has
+  // handles to it.
+  Down end_of(std::uint64_t number) const;
   Result<void> on_down(const wire::IncomingMessage& message);
   Result<void> on_release(const wire::IncomingMessage& message);
   Result<void> on_stop(const wire::IncomingMessage& message);

@@ -184,9 +184,7 @@ void Peer::handle_call(IncomingCall& in, std::unique_ptr<RemoteReply> reply) {
 
 std::unique_ptr<Message> Peer::IncomingCall::decode(std::unique_ptr<RemoteReply>& reply) {
   if (cell == nullptr) {
-    const ActorId id{peer.core_->node_id(), header.actor};
-    refuse(reply.get(), DeadLetterReason::kActorEnded,
-           unavailable("actor " + to_string(id) + " has ended"));
+    refuse(reply.get(), DeadLetterReason::kActorEnded, peer.end_of(header.actor).cause);
     return nullptr;
   }
   if (method == nullptr) {
@@ -298,10 +296,23 @@ Result<void> Peer::on_monitor(const wire::IncomingMessage& message) {
       core_->watch_link(*this, other, *cell, false);
     }
   } else {
-    const ActorId id{core_->node_id(), monitor->actor};
-    tell(Down{id, {}, DownReason::kStopped, unavailable("actor " + to_string(id) + " has ended")});
+    tell(end_of(monitor->actor));
   }
   return {};
+}
+
+Down Peer::end_of(std::uint64_t number) const {
+  boost::intrusive_ptr<ActorRef> exported;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = exports_.find(number);
+    if (found != exports_.end()) exported = found->second.handle.ref();
+  }
+  if (exported) {
+    if (auto down = Watchers::end_of(static_cast<ActorCell&>(*exported))) return *std::move(down);
+  }
+  const ActorId id{core_->node_id(), number};
+  return {id, {}, DownReason::kStopped, unavailable("actor " + to_string(id) + " has ended"), 0};
 }
 
 Result<void> Peer::on_down(const wire::IncomingMessage& message) {

@@ -28,6 +28,9 @@ class Watchers {
   /// `other` has ended: a link with it is over, and takes the actor along unless it was in order.
   static void link_ended(ActorCell& cell, const ActorId& other, const Down& down);
 
+  /// How the cell ended; nothing while it lives.
+  static std::optional<Down> end_of(ActorCell& cell);
+
   /// Of the cell, which has died.
   void tell(ActorCell& cell, const Down& down) const;
 

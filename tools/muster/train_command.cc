@@ -166,6 +166,14 @@ RuntimeOptions runtime_options(const TrainConfig& config, ProgressPrinter& print
   return options;
 }
 
+/// What to give `muster node --join` on another machine.
+std::string joined_as(const std::string& listening) {
+  for (const std::string_view wild : {"0.0.0.0:", "[::]:"}) {
+    if (listening.starts_with(wild)) return "HOST:" + listening.substr(wild.size());
+  }
+  return listening;
+}
+
 struct Outcome {
   TrainResult result;
   bool begun = false;  // the first round was opened
@@ -181,7 +189,7 @@ Outcome run(const TrainConfig& config, ProgressPrinter& printer, BeginWatch& beg
   if (config.processes == 0 && !config.network.listen.empty())
     printer.note(fmt::format("waiting for {} worker{} at {}; on each: muster node --join {}{}",
                              config.workers, config.workers == 1 ? "" : "s",
-                             runtime.listen_address(), runtime.listen_address(),
+                             runtime.listen_address(), joined_as(runtime.listen_address()),
                              config.network.token_file.empty() ? "" : " --token-file FILE"));
   Trainer trainer(runtime, config, training::dataset_objectives(config), &begin);
   control.attach(&trainer);

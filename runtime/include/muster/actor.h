@@ -27,7 +27,8 @@ namespace muster {
 class Runtime;
 
 /// Waits without blocking a thread: `co_await sleep_for(10ms)`. Inside handlers and tasks only
-/// (elsewhere it throws kInvalid). Ends early in kCancelled when the runtime shuts down.
+/// (elsewhere it throws kInvalid). When the runtime shuts down it ends early, in kCancelled, in
+/// tasks; in a handler it goes on until drain_timeout, and the actor is killed then.
 Future<void> sleep_for(Duration duration);
 
 /// The actor whose handler (or constructor) this thread is running. Every function here requires

@@ -76,6 +76,7 @@ class [[nodiscard]] Subscription {
   }
   ~Subscription() { reset(); }
   void reset() { entry_.reset(); }
+  /// False once it was reset or moved from; what it subscribes to may have ended.
   bool active() const noexcept { return entry_ != nullptr; }
 
  private:

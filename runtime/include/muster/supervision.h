@@ -36,7 +36,7 @@ class SupervisorNode;
 }  // namespace detail
 
 enum class DownReason : std::uint8_t {
-  kStopped = 1,   ///< stop() by a handle or by itself
+  kStopped = 1,   ///< stop() by a handle or by itself; or its node has forgotten how it ended
   kReleased = 2,  ///< the last handle went
   kKilled = 3,    ///< kill()
   kCrashed = 4,   ///< a MUSTER_CHECK failed in a handler, or this_actor::crash
@@ -82,7 +82,9 @@ struct CheckpointOptions {
 };
 
 /// A class whose next incarnation goes on from what was saved last: save() gives a state that can
-/// be copied, and restore() takes it, right after the constructor.
+/// be copied, and restore() takes it, right after the constructor. Nothing is saved unless
+/// SpawnOptions::checkpoint or this_actor::checkpoint says when; one that is restarted because
+/// another failed goes on from what was saved last, too.
 template <class A>
 concept Checkpointed = requires(const A& saved, A& restored) {
   restored.restore(saved.save());

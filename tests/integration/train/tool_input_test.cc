@@ -229,6 +229,12 @@ TEST_F(ToolInputTest, TokensThatDiffer) {
                  "127.0.0.1:PORT refused the connection: a token is needed: none was given");
 }
 
+TEST_F(ToolInputTest, AddressOfAllInterfacesIsNotWhatNodesJoin) {
+  Tool head(job(
+      "r", {"--listen", "0.0.0.0:0", "--token-file", write("a", "one"), "--join-deadline", "0.1"}));
+  EXPECT_TRUE(head.wait_for_words("on each: muster node --join HOST:"));
+}
+
 TEST_F(ToolInputTest, AddressThatDoesNotParse) {
   expect_run_refused({"--listen", "here"}, "invalid",
                      "--listen here: expected HOST:PORT or nothing");

@@ -115,13 +115,17 @@ TEST_P(LifetimeTest, DownTellsTheActorsName) {
 }
 
 // contract 4.5
-TEST_P(LifetimeTest, MonitorOfADeadActorHearsAtOnce) {
-  const auto counter = spawn(0);
-  auto first = caller.monitor(counter);
-  counter.kill();
-  first.get(1s);
-  auto down = caller.monitor(counter);
-  EXPECT_EQ(down.get(1s).actor, counter.id());
+TEST_P(LifetimeTest, MonitorOfADeadActorHearsAtOnceHowItEnded) {
+  const auto counter = spawn(9, "named");
+  EXPECT_THAT(error_of(counter.call<&Counter::check>(5), 1s), HasSubstr("crashed: "));
+  world.run_for(1s);
+  const Down end = caller.monitor(counter).get(1s);
+  EXPECT_EQ(end.actor, counter.id());
+  EXPECT_EQ(end.reason, DownReason::kCrashed);
+  EXPECT_EQ(end.name, "named");
+  EXPECT_EQ(end.incarnation, 1U);
+  EXPECT_THAT(end.cause.message, HasSubstr("check failed: value_ < limit (9, 5)"));
+  EXPECT_THAT(error_of(counter.call<&Counter::value>(), 1s), HasSubstr("Counter 'named'"));
 }
 
 // contract 6.2, 6.3
